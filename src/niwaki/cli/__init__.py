@@ -1,0 +1,3 @@
+"""The command line: argument parsing only."""
+
+from niwaki.cli._main import main as main

@@ -1,0 +1,1 @@
+"""Readers, simulators, the split and the registry of public data sets."""

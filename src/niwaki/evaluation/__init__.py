@@ -1,0 +1,1 @@
+"""Scores of networks and forecasts, and the baselines to hold them against."""

@@ -1,0 +1,1 @@
+"""From a configuration to objects to a run folder; the only package that composes."""

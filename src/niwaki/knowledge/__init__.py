@@ -1,0 +1,1 @@
+"""Priors: reading, aligning, corrupting, and what they imply for layers."""

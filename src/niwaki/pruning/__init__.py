@@ -1,0 +1,1 @@
+"""Which weights to prune, how many and when: criteria, schedules and masks."""

@@ -1,0 +1,1 @@
+"""Benchmarks: many experiments against a known truth."""
