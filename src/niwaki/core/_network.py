@@ -75,13 +75,13 @@ class Network:
     @classmethod
     def from_matrix(
         cls,
-        matrix: Num[np.ndarray, "target regulator"] | sparse.sparray,
+        matrix: Num[np.ndarray, "target regulator"] | sparse.csr_array,
         genes: Sequence[str],
         *,
         signed: bool = False,
     ) -> Self:
         """Return the network of the non-zero entries of a ``[target, regulator]`` matrix."""
-        entries = sparse.coo_array(sparse.csr_array(matrix))
+        entries = sparse.csr_array(matrix).tocoo()
         entries.sum_duplicates()
         entries.eliminate_zeros()
         target, source = entries.coords

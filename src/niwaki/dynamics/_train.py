@@ -1,0 +1,237 @@
+"""One epoch of training, and the state that a run must save to continue exactly.
+
+What happens between epochs (pruning, selection, stopping) belongs to the caller.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from niwaki.core import ConfigError, DivergedError, Pairs, derived_seed
+from niwaki.dynamics._field import Field
+from niwaki.dynamics._loss import PriorTerm, data_loss
+from niwaki.dynamics._solve import Method, solve
+
+Masks = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class PairTensors:
+    """Pairs of observations as tensors on the training device."""
+
+    start: Float[Tensor, "gene pair"]
+    end: Float[Tensor, "gene pair"]
+    gaps: Float[Tensor, " pair"]
+
+    @classmethod
+    def from_pairs(
+        cls, pairs: Pairs, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> "PairTensors":
+        """Copy `pairs` to the device."""
+        start, end, gaps = (
+            torch.as_tensor(array, dtype=dtype, device=device)
+            for array in (pairs.start, pairs.end, pairs.gaps)
+        )
+        return cls(start, end, gaps)
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How weights are updated.
+
+    Attributes
+    ----------
+    learning_rate
+        Adam's step at the start and after every prune (dimensionless).
+    multiplier_factor
+        Factor on the learning rate of the per-gene multipliers (dimensionless).
+    decay, patience, threshold, minimum
+        The rate is multiplied by `decay` after `patience` epochs in which the held-out loss did
+        not fall by `threshold` (squared data units), down to `minimum`.
+
+    References
+    ----------
+    .. [1] dash2024, released training script (simulation).
+    """
+
+    learning_rate: float = 1e-3
+    multiplier_factor: float = 5.0
+    decay: float = 0.9
+    patience: int = 3
+    threshold: float = 1e-6
+    minimum: float = 4e-5
+
+    def __post_init__(self) -> None:
+        if min(self.learning_rate, self.multiplier_factor, self.minimum) <= 0:
+            raise ConfigError("learning rates must be positive.")
+        if not 0 < self.decay < 1 or self.patience < 0:
+            raise ConfigError(
+                f"the learning-rate decay got factor {self.decay} and patience {self.patience}; "
+                "expected a factor between 0 and 1 and a patience of at least 0."
+            )
+
+
+class Training:
+    """A field, its optimiser and its learning-rate schedule: all that training changes."""
+
+    def __init__(self, field: nn.Module, settings: Optimisation) -> None:
+        self.field = field
+        self.settings = settings
+        self.optimiser = torch.optim.Adam(
+            [{"params": [p], "lr": self._rate(name)} for name, p in field.named_parameters()],
+            fused=True,
+        )
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser,
+            factor=settings.decay,
+            patience=settings.patience,
+            threshold=settings.threshold,
+            threshold_mode="abs",
+            min_lr=settings.minimum,
+        )
+
+    def _rate(self, name: str, fast: str = "multiplier") -> float:
+        factor = self.settings.multiplier_factor if name == fast else 1.0
+        return self.settings.learning_rate * factor
+
+    def reset_learning_rate(self, *, fast: str = "multiplier") -> None:
+        """Return every learning rate to its start; `fast` names the parameter with the factor.
+
+        The released DASH code gives the factor to ``output_prod`` from the first prune on, where
+        the multipliers were meant.
+        """
+        for group, (name, _) in zip(
+            self.optimiser.param_groups, self.field.named_parameters(), strict=True
+        ):
+            group["lr"] = self._rate(name, fast)
+
+    @torch.no_grad()
+    def apply_masks(self, masks: Masks) -> None:
+        """Set masked weights and their optimiser moments to zero, where they then stay."""
+        for name, parameter in self.field.named_parameters():
+            if name in masks:
+                parameter.mul_(masks[name])
+                for moment in self.optimiser.state[parameter].values():
+                    if moment.shape == parameter.shape:
+                        moment.mul_(masks[name])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return every tensor that the next step depends on, by name."""
+        found = {f"field.{name}": value for name, value in self.field.state_dict().items()}
+        for name, parameter in self.field.named_parameters():
+            for key, value in self.optimiser.state[parameter].items():
+                found[f"adam.{name}.{key}"] = value
+        return {name: value.detach().clone() for name, value in found.items()}
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the learning-rate schedule as plain numbers."""
+        plateau = self.plateau.state_dict()
+        kept = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
+        return {
+            "plateau": {key: plateau[key] for key in kept},
+            "rates": [group["lr"] for group in self.optimiser.param_groups],
+        }
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Continue from what `tensors` and `numbers` returned earlier."""
+        state = {name: tensors[f"field.{name}"] for name in self.field.state_dict()}
+        self.field.load_state_dict(state)
+        for name, parameter in self.field.named_parameters():
+            prefix = f"adam.{name}."
+            moments = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+            self.optimiser.state[parameter] = {k: v.clone() for k, v in moments.items()}
+        self.plateau.load_state_dict({**self.plateau.state_dict(), **numbers["plateau"]})
+        for group, rate in zip(self.optimiser.param_groups, numbers["rates"], strict=True):
+            group["lr"] = rate
+
+
+def make_batches(
+    pairs: Pairs, *, size: int | Literal["trajectory"], seed: int, epoch: int
+) -> list[Int[np.ndarray, " batch_pair"]]:
+    """Return the pairs of one epoch in random batches.
+
+    The order depends on seed and epoch only, so that a resumed run draws the same.
+
+    Parameters
+    ----------
+    pairs
+        All training pairs.
+    size
+        Pairs per batch (count), or ``trajectory`` for all pairs of one trajectory at a time.
+    seed, epoch
+        Name the random stream.
+    """
+    rng = np.random.default_rng(derived_seed(seed, "batches", epoch))
+    if size == "trajectory":
+        order = rng.permutation(np.unique(pairs.trajectory))
+        return [np.flatnonzero(pairs.trajectory == which) for which in order]
+    shuffled = rng.permutation(len(pairs))
+    return [shuffled[at : at + size] for at in range(0, len(pairs), size)]
+
+
+def train_epoch(
+    training: Training,
+    pairs: PairTensors,
+    *,
+    batches: Sequence[Int[np.ndarray, " batch_pair"]],
+    method: Method,
+    masks: Masks,
+    prior: PriorTerm | None = None,
+    generator: torch.Generator | None = None,
+) -> float:
+    """Take one optimisation step per batch and return the mean data loss (squared data units).
+
+    Raises
+    ------
+    DivergedError
+        If the loss is no longer a finite number; the field then holds useless values.
+    """
+    parameters = dict(training.field.named_parameters())
+    masked = [(parameters[name], mask) for name, mask in masks.items()]
+    total = torch.zeros((), device=pairs.gaps.device, dtype=pairs.gaps.dtype)
+    for batch in batches:
+        index = torch.from_numpy(batch).to(pairs.gaps.device)
+        training.optimiser.zero_grad(set_to_none=True)
+        loss = data_loss(
+            training.field,
+            start=pairs.start.index_select(1, index),
+            end=pairs.end.index_select(1, index),
+            gaps=pairs.gaps.index_select(0, index),
+            method=method,
+        )
+        total += loss.detach() * len(batch)
+        if prior is not None and generator is not None:
+            loss = (1 - prior.weight) * loss + prior.weight * prior(training.field, generator)
+        loss.backward()
+        for parameter, mask in masked:
+            if parameter.grad is not None:
+                parameter.grad.mul_(mask)
+        training.optimiser.step()
+    mean = float(total) / sum(len(batch) for batch in batches)
+    if not np.isfinite(mean):
+        raise DivergedError(
+            "the training loss is no longer a finite number; lower the learning rate, or check "
+            "the data for a gene on a very different scale (niwaki doctor names it)."
+        )
+    return mean
+
+
+@torch.no_grad()
+def pair_losses(
+    field: Field, pairs: PairTensors, *, method: Method, chunk: int = 1024
+) -> Float[np.ndarray, " pair"]:
+    """Return the mean squared error over genes of each pair (squared data units)."""
+    parts = [
+        (solve(field, pairs.start[:, at], gaps=pairs.gaps[at], method=method) - pairs.end[:, at])
+        .square()
+        .mean(0)
+        for at in (slice(i, i + chunk) for i in range(0, pairs.gaps.shape[0], chunk))
+    ]
+    losses: Float[np.ndarray, " pair"] = torch.cat(parts).double().cpu().numpy()
+    return losses
