@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 from jaxtyping import Num
@@ -61,7 +60,7 @@ class Network:
         """Return the indices of genes with at least one target, in increasing order."""
         return np.unique(self.source).astype(np.int64)
 
-    def where(self, keep: EdgeMask) -> Self:
+    def where(self, keep: EdgeMask) -> "Network":
         """Return the network of the edges that `keep` marks."""
         return replace(
             self, source=self.source[keep], target=self.target[keep], weight=self.weight[keep]
@@ -79,7 +78,7 @@ class Network:
         genes: Sequence[str],
         *,
         signed: bool = False,
-    ) -> Self:
+    ) -> "Network":
         """Return the network of the non-zero entries of a ``[target, regulator]`` matrix."""
         entries = sparse.csr_array(matrix).tocoo()
         entries.sum_duplicates()
@@ -102,7 +101,7 @@ class Network:
         weight: Sequence[float] | EdgeVector | None = None,
         genes: Sequence[str] | None = None,
         signed: bool = False,
-    ) -> Self:
+    ) -> "Network":
         """Return a network from names; without `genes`, the names met, in sorted order."""
         names = tuple(genes) if genes is not None else tuple(sorted({*source, *target}))
         place = {gene: i for i, gene in enumerate(names)}

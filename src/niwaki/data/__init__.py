@@ -1,1 +1,33 @@
 """Readers, simulators, the split and the registry of public data sets."""
+
+from niwaki.data._anndata import read_anndata as read_anndata
+from niwaki.data._assemble import Reading as Reading
+from niwaki.data._assemble import constant_genes as constant_genes
+from niwaki.data._columns import TIME_NAMES as TIME_NAMES
+from niwaki.data._columns import TRAJECTORY_NAMES as TRAJECTORY_NAMES
+from niwaki.data._equations import read_equations as read_equations
+from niwaki.data._equations import write_equations as write_equations
+from niwaki.data._fetch import data_folder as data_folder
+from niwaki.data._fetch import fetch as fetch
+from niwaki.data._generate import generate_network as generate_network
+from niwaki.data._layout import Layout as Layout
+from niwaki.data._layout import detect_layout as detect_layout
+from niwaki.data._names import read_gene_names as read_gene_names
+from niwaki.data._read import read_expression as read_expression
+from niwaki.data._registry import DATA_SETS as DATA_SETS
+from niwaki.data._registry import RemoteFile as RemoteFile
+from niwaki.data._sim350 import Sim350 as Sim350
+from niwaki.data._sim350 import build_sim350 as build_sim350
+from niwaki.data._sim350 import read_sim350 as read_sim350
+from niwaki.data._simulate import add_noise as add_noise
+from niwaki.data._simulate import integrate as integrate
+from niwaki.data._simulate import sample_starts as sample_starts
+from niwaki.data._simulate import simulate as simulate
+from niwaki.data._split import Split as Split
+from niwaki.data._split import split as split
+from niwaki.data._system import And as And
+from niwaki.data._system import Hill as Hill
+from niwaki.data._system import Or as Or
+from niwaki.data._system import RegulatorySystem as RegulatorySystem
+from niwaki.data._write import write_long as write_long
+from niwaki.data._write import write_phoenix as write_phoenix

@@ -46,53 +46,47 @@ class Exponential:
         """Return the states one gap later."""
         distinct, place = torch.unique(gaps, return_inverse=True)
         decay = field.rate()[:, None] * (distinct / self.substeps)
-        spread = distinct.shape[0] != gaps.shape[0] or not bool((distinct == gaps).all())
-        tables = _second_order(decay) if self.order == 2 else _fourth_order(decay)
-        if spread:
-            tables = tuple(table.index_select(1, place) for table in tables)
+        tables = torch.stack(_second_order(decay) if self.order == 2 else _fourth_order(decay))
         step = _step2 if self.order == 2 else _step4
+        per_pair = tables.index_select(2, place).unbind()
         state = start
         for _ in range(self.substeps):
-            state = step(field, state, tables)
+            state = step(field, state, per_pair)
         return state
 
 
+# Both steps are written with differences of drives, so that a state at rest stays there exactly.
+
+
 def _second_order(z: Tensor) -> tuple[Tensor, ...]:
+    """Return the tables ``z phi_1, z phi_2`` of one step."""
     phi1, phi2, _ = phi_functions(z)
-    return torch.exp(-z), z * phi1, z * phi2
+    return z * phi1, z * phi2
 
 
 def _step2(field: DecayField, x: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-    decay, first, second = tables
+    first, second = tables
     here = field.drive(x)
-    a = decay * x + first * here
-    return a + second * (field.drive(a) - here)
+    a = torch.lerp(x, here, first)
+    return torch.addcmul(a, second, field.drive(a) - here)
 
 
 def _fourth_order(z: Tensor) -> tuple[Tensor, ...]:
-    half1, half2, _ = phi_functions(z / 2)
-    phi1, phi2, phi3 = phi_functions(z)
-    return (
-        torch.exp(-z / 2),
-        torch.exp(-z),
-        z * half1 / 2,
-        z * half2,
-        z * phi1,
-        2 * z * phi2,
-        z * (phi1 - 3 * phi2 + 4 * phi3),
-        z * (2 * phi2 - 4 * phi3),
-        z * (4 * phi3 - phi2),
-    )
+    """Return the tables of one step: those of the half step, of the whole step, the weights."""
+    both = phi_functions(torch.stack((z / 2, z)))
+    (half1, whole1), (half2, whole2), (_, whole3) = ((z * phi).unbind() for phi in both)
+    weight23 = 2 * whole2 - 4 * whole3
+    weight4 = 4 * whole3 - whole2
+    return half1 / 2, half2, whole1, 2 * whole2, weight23, weight4
 
 
 def _step4(field: DecayField, x: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-    half_decay, decay, half_first, half_second, first, twice_second, w1, w23, w4 = tables
+    half_first, half_second, first, twice_second, weight23, weight4 = tables
     n1 = field.drive(x)
-    a = torch.addcmul(half_decay * x, half_first, n1)
-    n2 = field.drive(a)
-    n3 = field.drive(torch.addcmul(a, half_second, n2 - n1))
-    decayed = decay * x
-    c = torch.addcmul(torch.addcmul(decayed, first, n1), twice_second, n3 - n1)
-    n4 = field.drive(c)
-    end = torch.addcmul(torch.addcmul(decayed, w1, n1), w23, n2 + n3)
-    return torch.addcmul(end, w4, n4)
+    a = torch.lerp(x, n1, half_first)
+    d2 = field.drive(a) - n1
+    d3 = field.drive(torch.addcmul(a, half_second, d2)) - n1
+    b = torch.lerp(x, n1, first)
+    d4 = field.drive(torch.addcmul(b, twice_second, d3)) - n1
+    # the paper's weight of n1 is first - 2 weight23 - weight4, which leaves these differences
+    return torch.addcmul(torch.addcmul(b, weight23, d2 + d3), weight4, d4)

@@ -29,6 +29,25 @@ _ERROR = (
 )
 
 
+def _attempt(
+    field: Field, state: Tensor, slope: Tensor, h: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the state and the slope one step later, and the estimated error."""
+    slopes = [slope]
+    for row in _STAGES:
+        proposal = state + h * _weighted(row, slopes)
+        slopes.append(field(proposal))
+    return proposal, slopes[-1], h * _weighted(_ERROR, slopes).detach()
+
+
+def _weighted(weights: tuple[float, ...], slopes: list[Tensor]) -> Tensor:
+    total = weights[0] * slopes[0]
+    for weight, slope in zip(weights[1:], slopes[1:], strict=True):
+        if weight:
+            total = torch.add(total, slope, alpha=weight)
+    return total
+
+
 @dataclass(frozen=True)
 class RungeKutta4:
     """The classical method of order 4 with equal steps per gap.
@@ -62,8 +81,8 @@ class RungeKutta4:
 class DormandPrince:
     """The adaptive method of orders 5(4), with a step of its own for every pair.
 
-    Steps are chosen from the error estimate without being differentiated; gradients flow through
-    the steps taken (discretise, then optimise).
+    Steps are chosen first, without gradients, and then taken again with them (discretise, then
+    optimise): a refused step, perhaps beyond the finite range, leaves no trace in a gradient.
 
     Attributes
     ----------
@@ -97,39 +116,42 @@ class DormandPrince:
         DivergedError
             If `max_steps` attempts do not reach the end.
         """
+        with torch.no_grad():
+            end, steps = self._choose(field, start, gaps)
+        if not torch.is_grad_enabled():
+            return end
+        state, slope = start, field(start)
+        for h in steps:
+            state, slope, _ = _attempt(field, state, slope, h)
+        return state
+
+    def _choose(self, field: Field, start: Tensor, gaps: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the end and the steps that lead there: per pair, 0 where one was refused."""
         state, slope = start, field(start)
         time = torch.zeros_like(gaps)
         h = gaps * 0.1
+        steps = []
         for _ in range(self.max_steps):
             h = torch.minimum(h, gaps - time)
-            proposal, new_slope, error = self._attempt(field, state, slope, h)
+            proposal, new_slope, gap = _attempt(field, state, slope, h)
+            error = self._relative(gap, state, proposal)
             accept = error <= 1
             state = torch.where(accept, proposal, state)
             slope = torch.where(accept, new_slope, slope)
-            time = torch.where(accept, time + h, time)
+            taken = torch.where(accept, h, 0)
+            steps.append(taken)
+            time = time + taken
             if bool((gaps - time <= 1e-12 * gaps).all()):
-                return state
+                return state, steps
             h = h * (0.9 * error.clamp(min=1e-10) ** -0.2).clamp(0.2, 5.0)
         raise DivergedError(
             f"the adaptive solver did not reach the end of a gap in {self.max_steps} steps; the "
             "model is stiff or diverging there, so loosen rtol or use the exponential method."
         )
 
-    def _attempt(
-        self, field: Field, state: Tensor, slope: Tensor, h: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        slopes = [slope]
-        proposal = state
-        for row in _STAGES:
-            change = torch.zeros_like(state)
-            for weight, k in zip(row, slopes, strict=True):
-                if weight:
-                    change = change + weight * k
-            proposal = state + h * change
-            slopes.append(field(proposal))
-        with torch.no_grad():
-            gap = sum(weight * k for weight, k in zip(_ERROR, slopes, strict=True)) * h
-            tolerated = self.atol + self.rtol * torch.maximum(state.abs(), proposal.abs())
-            error = (gap / tolerated).square().mean(0).sqrt()
+    def _relative(self, gap: Tensor, state: Tensor, proposal: Tensor) -> Tensor:
+        """Return the error of a step as a multiple of the tolerated one."""
+        tolerated = self.atol + self.rtol * torch.maximum(state.abs(), proposal.abs())
+        error = (gap / tolerated).square().mean(0).sqrt()
         # a step that left the finite range is refused and tried again at a fifth of its length
-        return proposal, slopes[-1], torch.nan_to_num(error, nan=1e10, posinf=1e10)
+        return torch.nan_to_num(error, nan=1e10, posinf=1e10)

@@ -153,7 +153,7 @@ class Training:
 
 def make_batches(
     pairs: Pairs, *, size: int | Literal["trajectory"], seed: int, epoch: int
-) -> list[Int[np.ndarray, " batch_pair"]]:
+) -> list[Int[np.ndarray, " _"]]:
     """Return the pairs of one epoch in random batches.
 
     The order depends on seed and epoch only, so that a resumed run draws the same.
@@ -166,11 +166,18 @@ def make_batches(
         Pairs per batch (count), or ``trajectory`` for all pairs of one trajectory at a time.
     seed, epoch
         Name the random stream.
+
+    Raises
+    ------
+    ConfigError
+        If `size` is not positive.
     """
     rng = np.random.default_rng(derived_seed(seed, "batches", epoch))
     if size == "trajectory":
         order = rng.permutation(np.unique(pairs.trajectory))
         return [np.flatnonzero(pairs.trajectory == which) for which in order]
+    if size < 1:
+        raise ConfigError(f"the batch size is {size}; expected at least 1 pair, or 'trajectory'.")
     shuffled = rng.permutation(len(pairs))
     return [shuffled[at : at + size] for at in range(0, len(pairs), size)]
 
@@ -179,7 +186,7 @@ def train_epoch(
     training: Training,
     pairs: PairTensors,
     *,
-    batches: Sequence[Int[np.ndarray, " batch_pair"]],
+    batches: Sequence[Int[np.ndarray, " _"]],
     method: Method,
     masks: Masks,
     prior: PriorTerm | None = None,
@@ -189,6 +196,8 @@ def train_epoch(
 
     Raises
     ------
+    ConfigError
+        If `prior` comes without a `generator`.
     DivergedError
         If the loss is no longer a finite number; the field then holds useless values.
     """
@@ -206,8 +215,7 @@ def train_epoch(
             method=method,
         )
         total += loss.detach() * len(batch)
-        if prior is not None and generator is not None:
-            loss = (1 - prior.weight) * loss + prior.weight * prior(training.field, generator)
+        loss = _with_prior(loss, training.field, prior=prior, generator=generator)
         loss.backward()
         for parameter, mask in masked:
             if parameter.grad is not None:
@@ -220,6 +228,16 @@ def train_epoch(
             "the data for a gene on a very different scale (niwaki doctor names it)."
         )
     return mean
+
+
+def _with_prior(
+    loss: Tensor, field: Field, *, prior: PriorTerm | None, generator: torch.Generator | None
+) -> Tensor:
+    if prior is None:
+        return loss
+    if generator is None:
+        raise ConfigError("the prior loss draws random states; pass a generator along with it.")
+    return (1 - prior.weight) * loss + prior.weight * prior(field, generator)
 
 
 @torch.no_grad()

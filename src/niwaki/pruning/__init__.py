@@ -1,1 +1,30 @@
 """Which weights to prune, how many and when: criteria, schedules and masks."""
+
+from niwaki.pruning._criteria._chain import Chain as Chain
+from niwaki.pruning._criteria._chain import Criterion as Criterion
+from niwaki.pruning._criteria._chain import PaperQuirks as PaperQuirks
+from niwaki.pruning._criteria._chain import ScoreOptions as ScoreOptions
+from niwaki.pruning._criteria._chain import Scores as Scores
+from niwaki.pruning._criteria._dash import dash as dash
+from niwaki.pruning._criteria._dash import knowledge_alone as knowledge_alone
+from niwaki.pruning._criteria._dash_paper import dash_paper as dash_paper
+from niwaki.pruning._criteria._magnitude import magnitude as magnitude
+from niwaki.pruning._criteria._magnitude import magnitude_score as magnitude_score
+from niwaki.pruning._criteria._random import random as random
+from niwaki.pruning._criteria._random import random_score as random_score
+from niwaki.pruning._criteria._table import CRITERIA as CRITERIA
+from niwaki.pruning._masks import apply_masks as apply_masks
+from niwaki.pruning._masks import full_masks as full_masks
+from niwaki.pruning._masks import keep_top as keep_top
+from niwaki.pruning._masks import prune_chain as prune_chain
+from niwaki.pruning._readout import EffectiveNetwork as EffectiveNetwork
+from niwaki.pruning._readout import effective_network as effective_network
+from niwaki.pruning._readout import living_weights as living_weights
+from niwaki.pruning._readout import sparsity as sparsity
+from niwaki.pruning._schedules import OneShot as OneShot
+from niwaki.pruning._schedules import PaperSchedule as PaperSchedule
+from niwaki.pruning._schedules import Schedule as Schedule
+from niwaki.pruning._select import RoundLoss as RoundLoss
+from niwaki.pruning._select import nearest_sparsity as nearest_sparsity
+from niwaki.pruning._select import sparsest_within_one_se as sparsest_within_one_se
+from niwaki.pruning._select import standard_error as standard_error

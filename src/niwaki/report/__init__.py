@@ -1,1 +1,6 @@
-"""One offline HTML page from a run folder."""
+"""One offline HTML page, and a model card, from a run folder."""
+
+from niwaki.report._headline import headline as headline
+from niwaki.report._page import build_report as build_report
+from niwaki.report._page import model_card as model_card
+from niwaki.report._page import write_report as write_report

@@ -1,0 +1,174 @@
+"""``niwaki fit``: the main job."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from niwaki.cli._main import app
+from niwaki.cli._options import (
+    ConfigFile,
+    Force,
+    Genes,
+    Json,
+    Layer,
+    Ppi,
+    Prior,
+    Quiet,
+    Reference,
+    Scope,
+    Seed,
+    TimeKey,
+    TrajectoryKey,
+    TransposePrior,
+    given,
+)
+from niwaki.cli._output import print_json, training_progress
+from niwaki.cli._summary import print_record
+from niwaki.core import ConfigError
+
+
+@app.command(
+    epilog="Example: niwaki fit expression.h5ad --prior prior.tsv --time-key pseudotime --out run"
+)
+def fit(
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Expression over time: .h5ad, long or wide .csv/.tsv/.parquet, or PHOENIX format.",
+        ),
+    ] = None,
+    prior: Prior = None,
+    ppi: Ppi = None,
+    reference: Reference = None,
+    scope: Scope = "assayed",
+    test: Annotated[
+        str | None, typer.Option(help="Further expression data to test forecasts on.")
+    ] = None,
+    genes: Genes = None,
+    time_key: TimeKey = None,
+    trajectory_key: TrajectoryKey = None,
+    layer: Layer = None,
+    transpose_prior: TransposePrior = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")] = Path("run"),
+    resume: Annotated[
+        Path | None, typer.Option(help="Continue the interrupted run in this folder.")
+    ] = None,
+    force: Force = False,
+    config: ConfigFile = None,
+    criterion: Annotated[
+        str | None,
+        typer.Option(help="dash (default), dash-paper, knowledge, magnitude or random."),
+    ] = None,
+    lambda1: Annotated[
+        float | None,
+        typer.Option("--lambda1", help="Weight of regulator interactions in the first layer."),
+    ] = None,
+    lambda2: Annotated[
+        float | None, typer.Option("--lambda2", help="Weight of the prior in the output layer.")
+    ] = None,
+    field: Annotated[str | None, typer.Option(help="phoenix (default) or mlp.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Hidden units per branch.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's step.")] = None,
+    batch: Annotated[
+        str | None, typer.Option(help="Pairs per optimisation step, or 'trajectory'.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without progress before stopping.")
+    ] = None,
+    prior_loss: Annotated[
+        float | None, typer.Option(help="Share of the PHOENIX prior loss, 0 to 1.")
+    ] = None,
+    solver: Annotated[str | None, typer.Option(help="etd4, etd2, rk4 or dopri5.")] = None,
+    first_prune: Annotated[int | None, typer.Option(help="Epoch of the first prune.")] = None,
+    first_amount: Annotated[float | None, typer.Option(help="Share pruned then.")] = None,
+    period: Annotated[int | None, typer.Option(help="Epochs between later prunes.")] = None,
+    amount: Annotated[float | None, typer.Option(help="Share of the rest pruned then.")] = None,
+    target_sparsity: Annotated[
+        float | None, typer.Option(help="Stop pruning at exactly this share of pruned weights.")
+    ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(help="Round to keep: one-se (sparsest as good as the best), best or last."),
+    ] = None,
+    held_out: Annotated[
+        float | None, typer.Option(help="Share of trajectories held out for selection.")
+    ] = None,
+    controls: Annotated[
+        bool | None,
+        typer.Option("--controls/--no-controls", help="Fit again with shuffled and no prior."),
+    ] = None,
+    seed: Seed = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Fit a sparse dynamic model to expression over time, guided by suspected edges."""
+    from niwaki import experiment  # torch takes a second to load; --help should not wait for it
+    from niwaki.report import write_report
+
+    with training_progress(quiet or json) as progress:
+        if resume is not None:
+            folder = resume
+            record = experiment.resume(resume, progress=progress)
+        elif data is None:
+            raise ConfigError("niwaki fit needs DATA, or --resume RUN to continue a run.")
+        else:
+            folder = out
+            experiment.check_free(out, force=force)
+            inputs = experiment.make_inputs(
+                given(
+                    data=data,
+                    prior=prior,
+                    ppi=ppi,
+                    reference=reference,
+                    test=test,
+                    genes=genes,
+                    time_key=time_key,
+                    trajectory_key=trajectory_key,
+                    layer=layer,
+                    transpose_prior=transpose_prior,
+                    scope=scope,
+                )
+            )
+            options = given(
+                criterion=criterion,
+                lambda1=lambda1,
+                lambda2=lambda2,
+                field=field,
+                hidden=hidden,
+                epochs=epochs,
+                learning_rate=learning_rate,
+                batch=_batch(batch),
+                patience=patience,
+                prior_loss=prior_loss,
+                solver=solver,
+                first_prune=first_prune,
+                first_amount=first_amount,
+                period=period,
+                amount=amount,
+                target_sparsity=target_sparsity,
+                select=select,
+                held_out=held_out,
+                controls=controls,
+                seed=seed,
+                device=device,
+                threads=threads,
+            )
+            settings = experiment.load_config(config, options, has_prior=prior is not None)
+            material = experiment.read_material(inputs)
+            record = experiment.fit(
+                material, settings, out=out, inputs=inputs, force=force, progress=progress
+            )
+    page = write_report(folder)
+    if json:
+        print_json(record.model_dump())
+    else:
+        print_record(record, folder, page)
+
+
+def _batch(value: str | None) -> Any:
+    return int(value) if value is not None and value.isdecimal() else value

@@ -1,0 +1,57 @@
+"""Options that several commands share, declared once."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Expression over time: .h5ad, long or wide .csv/.tsv/.parquet, or the PHOENIX format.",
+    ),
+]
+Prior = Annotated[
+    str | None,
+    typer.Option("--prior", "-p", help="Suspected edges: edge list or matrix, with gene names."),
+]
+Ppi = Annotated[
+    str | None,
+    typer.Option(help="Regulator-regulator interactions; by default shared targets in the prior."),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        help="A known network to score against, such as ChIP-seq or a simulation's truth."
+    ),
+]
+Scope = Annotated[
+    str,
+    typer.Option(
+        help="Pairs that the reference judges: 'assayed' (regulators it has targets of) or 'all'."
+    ),
+]
+Genes = Annotated[
+    str | None, typer.Option(help="Gene-name file, for the PHOENIX format, which holds no names.")
+]
+TimeKey = Annotated[str | None, typer.Option(help="Column that holds time or pseudotime.")]
+TrajectoryKey = Annotated[
+    str | None, typer.Option(help="Column that tells samples, donors or branches apart.")
+]
+Layer = Annotated[str | None, typer.Option(help="AnnData layer to read instead of X.")]
+TransposePrior = Annotated[
+    bool, typer.Option("--transpose-prior", help="Swap sources and targets of the prior.")
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of every random choice.", min=0)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier call wrote there.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file with a [fit] table of options.")
+]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return only the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,234 @@
+"""The configuration of a fit: every choice that travels, checked once, kept in the run folder."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from niwaki.core import ConfigError
+from niwaki.dynamics import METHODS
+
+Criterion = Literal["dash", "dash-paper", "magnitude", "knowledge", "random"]
+KNOWLEDGE_CRITERIA = ("dash", "dash-paper", "knowledge")
+
+
+class Settings(BaseModel):
+    """Base of both parts of a configuration: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+T = TypeVar("T", bound=Settings)
+
+
+class Inputs(Settings):
+    """Files of a fit and how to read them.
+
+    Attributes
+    ----------
+    data, prior, ppi, reference, test
+        Paths of the expression data, the prior, regulator-regulator interactions, a known
+        network to score against, and expression data to test forecasts on.
+    genes
+        Gene-name file, for formats that carry no names.
+    time_key, trajectory_key, layer
+        Column names, and the AnnData layer.
+    transpose_prior
+        Swap sources and targets of the prior.
+    scope
+        Region of gene pairs that a reference judges: ``assayed`` regulators only, or ``all``.
+    """
+
+    data: str
+    prior: str | None = None
+    ppi: str | None = None
+    reference: str | None = None
+    test: str | None = None
+    genes: str | None = None
+    time_key: str | None = None
+    trajectory_key: str | None = None
+    layer: str | None = None
+    transpose_prior: bool = False
+    scope: Literal["assayed", "all"] = "assayed"
+
+
+class FitConfig(Settings):
+    """How to fit and prune.
+
+    Attributes
+    ----------
+    field, hidden, initialisation, solver
+        The model; `hidden` units per branch (count), by default about 2.2 times the root of the
+        number of genes (40 at 350 genes, as in the papers).
+    epochs, learning_rate, batch, patience
+        Training: passes over the data (count), Adam's step, pairs per batch (count, or
+        ``trajectory``), and epochs without progress before stopping (count; None never stops).
+    prior_loss
+        Share of the PHOENIX prior loss in the loss (dimensionless, 0 to 1).
+    criterion, lambda1, lambda2
+        Which weights go first; weight of knowledge in the first layer (regulator interactions)
+        and in the output layer (regulator-target edges), 0 to 1 (dimensionless).
+    first_prune, first_amount, period, amount, target_sparsity
+        When and how much to prune: epoch of the first prune (count) and its share, epochs between
+        later prunes (count) and their share of what remains, and where to stop (shares).
+    select
+        ``one-se``: the sparsest round whose held-out loss is within one standard error of the
+        best; ``best``: the lowest held-out loss; ``last``: the sparsest.
+    held_out
+        Share of trajectories (or steps, where there is one trajectory) held out for selection, or
+        positions of trajectories; by default 10 % of trajectories or 20 % of steps.
+    controls
+        Whether to fit again with a shuffled prior and with none.
+    paper_quirks
+        Keep the released code's misplaced learning-rate factor after prunes.
+    max_edges
+        Most edges written to ``network.tsv``, strongest first (count).
+
+    References
+    ----------
+    .. [1] dash2024, released training script: schedule, learning rates, stopping.
+    """
+
+    field: Literal["phoenix", "mlp"] = "phoenix"
+    hidden: int | None = Field(default=None, ge=1)
+    initialisation: Literal["dash", "phoenix"] = "dash"
+    solver: str = "etd4"
+    epochs: int = Field(default=200, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    batch: int | Literal["trajectory"] = 8
+    patience: int | None = Field(default=40, ge=1)
+    prior_loss: float = Field(default=0.0, ge=0, lt=1)
+    criterion: Criterion = "dash"
+    lambda1: float = Field(default=0.8, ge=0, le=1)
+    lambda2: float = Field(default=0.8, ge=0, le=1)
+    first_prune: int = Field(default=3, ge=1)
+    first_amount: float = Field(default=0.7, ge=0, lt=1)
+    period: int = Field(default=10, ge=1)
+    amount: float = Field(default=0.1, ge=0, lt=1)
+    target_sparsity: float | None = Field(default=None, gt=0, lt=1)
+    select: Literal["one-se", "best", "last"] = "one-se"
+    held_out: float | tuple[int, ...] | None = None
+    controls: bool = True
+    paper_quirks: bool = False
+    max_edges: int = Field(default=200_000, ge=1)
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+    threads: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.solver not in METHODS:
+            raise ValueError(f"solver must be one of {', '.join(METHODS)}")
+        if isinstance(self.batch, int) and self.batch < 1:
+            raise ValueError("batch must be at least 1 pair, or 'trajectory'")
+        if isinstance(self.held_out, float) and not 0 < self.held_out < 1:
+            raise ValueError("held_out must be a share between 0 and 1, or trajectory positions")
+        return self
+
+    def resolve(self, genes: int) -> Self:
+        """Return the configuration with every automatic choice made for this data."""
+        hidden = self.hidden or max(10, round(2.2 * genes**0.5 / 10) * 10)
+        # small products do not gain from a second thread, they wait for it
+        threads = self.threads or (1 if genes * hidden < 100_000 else torch.get_num_threads())
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return self.model_copy(update={"hidden": hidden, "threads": threads, "device": device})
+
+    @property
+    def uses_knowledge(self) -> bool:
+        """Whether the prior can change the result."""
+        return self.criterion in KNOWLEDGE_CRITERIA or self.prior_loss > 0
+
+
+def make_config(values: dict[str, Any], where: str = "the configuration") -> FitConfig:
+    """Return a checked configuration.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or a value is out of range.
+    """
+    return _validated(FitConfig, values, where)
+
+
+def make_inputs(values: dict[str, Any], where: str = "the configuration") -> Inputs:
+    """Return the checked inputs part; raises `ConfigError` as `make_config` does."""
+    return _validated(Inputs, values, where)
+
+
+def _validated(kind: type[T], values: dict[str, Any], where: str) -> T:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"][:1]) or "values"
+        known = ", ".join(kind.model_fields)
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"{where} has the unknown key '{key}'; known keys are {known}."
+            ) from error
+        raise ConfigError(
+            f"{where} has {key} = {first['input']!r}, which does not fit ({first['msg']})."
+        ) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"the configuration file {path} could not be read; check its path."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file ({error}); fix that line.") from error
+
+
+def to_toml(tables: dict[str, dict[str, Any]]) -> str:
+    """Return flat tables as TOML; None is left out, as TOML has no null."""
+    lines = []
+    for table, values in tables.items():
+        lines.append(f"[{table}]")
+        # a JSON scalar or list of scalars is TOML too
+        lines += [f"{k} = {json.dumps(v)}" for k, v in values.items() if v is not None]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def load_config(path: Path | None, options: dict[str, Any], *, has_prior: bool = True) -> FitConfig:
+    """Return the configuration of a file, overridden by options.
+
+    Parameters
+    ----------
+    path
+        TOML file with a ``[fit]`` table, or None.
+    options
+        Values that win over the file's.
+    has_prior
+        Whether a prior is given; without one the default criterion is ``magnitude``.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or a value is out of range.
+    """
+    tables = {} if path is None else read_toml(path)
+    unknown = set(tables) - {"fit", "niwaki", "inputs"}
+    if unknown:
+        raise ConfigError(
+            f"{path} has the unknown table or key '{min(unknown)}'; options belong under [fit]."
+        )
+    values = {**tables.get("fit", {}), **options}
+    if not has_prior:
+        values.setdefault("criterion", "magnitude")
+    return make_config(values, "the options" if path is None else str(path))

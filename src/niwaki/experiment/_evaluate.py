@@ -1,0 +1,73 @@
+"""Scoring a finished run, or any table of edges, against a known network."""
+
+from pathlib import Path
+
+from niwaki.core import Network, NetworkScore
+from niwaki.data import read_gene_names
+from niwaki.evaluation import strongest
+from niwaki.experiment._folder import open_run
+from niwaki.experiment._material import read_aligned
+from niwaki.experiment._network import read_out
+from niwaki.experiment._predict import load_model
+from niwaki.experiment._scoring import make_judge
+from niwaki.knowledge import align, read_network
+
+
+def evaluate(
+    network: Path | str,
+    *,
+    reference: Path | str,
+    prior: Path | str | None = None,
+    genes: Path | str | None = None,
+    scope: str = "assayed",
+) -> list[NetworkScore]:
+    """Return scores of a network and, where a prior is known, of the prior alone.
+
+    Parameters
+    ----------
+    network
+        A run folder, or a table of edges.
+    reference
+        Table of true edges.
+    prior
+        Table of suspected edges; a run brings its own.
+    genes
+        List of all genes among which edges could lie. Without it, a run brings its own, and a
+        table is judged among the genes named in either file.
+    scope
+        ``assayed``: only regulators that the reference has targets of; ``all``: all pairs.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used.
+    """
+    path = Path(network)
+    if path.is_dir():
+        model = load_model(path)
+        universe = model.genes
+        found = read_out(model.field, model.masks, model.genes, limit=None).network
+        inputs = open_run(path)[2]
+        if prior is None and inputs is not None and inputs.prior is not None:
+            prior, swap = inputs.prior, inputs.transpose_prior
+        else:
+            swap = False
+    else:
+        given = read_network(path)
+        universe = _universe(genes, given.network, reference)
+        found, swap = align(given.network, universe, file=path.name)[0], False
+    truth = read_aligned(str(reference), universe).network
+    believed = None if prior is None else read_aligned(str(prior), universe, swap=swap).network
+    judge = make_judge(truth, believed, scope)
+    rows = [judge.score(found, path.name)]
+    if believed is not None:
+        if len(found) > len(believed):
+            rows.append(judge.score(strongest(found, len(believed)), f"{path.name}, strongest"))
+        rows.append(judge.score(believed, "prior alone"))
+    return rows
+
+
+def _universe(genes: Path | str | None, found: Network, reference: Path | str) -> tuple[str, ...]:
+    if genes is not None:
+        return tuple(read_gene_names(genes))
+    return tuple(sorted({*found.genes, *read_network(reference).network.genes}))

@@ -1,0 +1,173 @@
+"""A fitted model on its own: saving, loading and predicting."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from niwaki.core import (
+    ConfigError,
+    DivergedError,
+    PairVector,
+    RunFolderError,
+    StateArray,
+    Trajectories,
+    Trajectory,
+)
+from niwaki.dynamics import Method, make_method, solve
+from niwaki.experiment._checkpoint import load_tensors, save_tensors
+from niwaki.experiment._config import FitConfig
+from niwaki.experiment._folder import open_run
+from niwaki.experiment._model import field_factory
+
+_MASK = "mask."
+_CHUNK = 2048  # pairs per solve, so that memory stays flat for long inputs
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A fitted field with the genes that it is about.
+
+    Attributes
+    ----------
+    genes
+        Names of the genes.
+    field, masks
+        The model and its surviving weights, by parameter name.
+    method
+        How it is solved.
+    """
+
+    genes: tuple[str, ...]
+    field: nn.Module
+    masks: Mapping[str, Tensor]
+    method: Method
+
+    @torch.no_grad()
+    def __call__(
+        self, start: StateArray, gaps: PairVector, times: PairVector | None = None
+    ) -> StateArray:
+        """Return the states one gap later (data units); a field knows no absolute time."""
+        example = next(self.field.parameters())
+
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.as_tensor(array, dtype=example.dtype, device=example.device)
+
+        parts = [
+            solve(self.field, tensor(start[:, at]), gaps=tensor(gaps[at]), method=self.method)
+            for at in (slice(i, i + _CHUNK) for i in range(0, len(gaps), _CHUNK))
+        ]
+        ends: StateArray = torch.cat(parts, 1).double().cpu().numpy()
+        return ends
+
+
+def save_model(path: Path, model: FittedModel) -> None:
+    """Write weights, masks and gene names as safetensors; raises `StorageError` on a full disk."""
+    tensors = dict(model.field.state_dict())
+    tensors |= {f"{_MASK}{name}": mask for name, mask in model.masks.items()}
+    save_tensors(path, tensors, {"genes": model.genes})
+
+
+def load_model(run: Path | str, module: nn.Module | None = None) -> FittedModel:
+    """Return the model that a finished run selected.
+
+    Parameters
+    ----------
+    run
+        The run folder.
+    module
+        The module that was given to `fit`, if it was a user's own.
+
+    Raises
+    ------
+    RunFolderError
+        If the run is not finished, or its model file is damaged or of another configuration.
+    """
+    folder, config, _ = open_run(Path(run))
+    path = folder.path / "model.safetensors"
+    if not path.exists():
+        raise RunFolderError(
+            f"{folder.path} has no model yet; finish it with niwaki fit --resume {folder.path}."
+        )
+    tensors, numbers = load_tensors(path)
+    genes = tuple(numbers["genes"])
+    field = field_factory(config, len(genes), module)()
+    masks = {k.removeprefix(_MASK): v for k, v in tensors.items() if k.startswith(_MASK)}
+    weights = {k: v for k, v in tensors.items() if not k.startswith(_MASK)}
+    try:
+        field.load_state_dict(weights)
+    except RuntimeError as error:
+        raise RunFolderError(
+            f"{path} does not fit the model of {folder.path / 'config.toml'}; one of them was "
+            "replaced, so fit again."
+        ) from error
+    device = _device(config)
+    return FittedModel(
+        genes,
+        field.to(device),
+        {name: mask.to(device) for name, mask in masks.items()},
+        make_method(config.solver, field),
+    )
+
+
+def _device(config: FitConfig) -> str:
+    """Return the run's device, or the processor where that device is missing."""
+    return "cpu" if config.device == "auto" or not torch.cuda.is_available() else config.device
+
+
+def predict(
+    model: FittedModel,
+    starts: Trajectories,
+    *,
+    times: Sequence[float] | Float[np.ndarray, " time"] | None = None,
+) -> Trajectories:
+    """Return roll-outs from the first observation of every trajectory.
+
+    Parameters
+    ----------
+    model
+        From `load_model`.
+    starts
+        Where to start; only first observations count. Genes are matched by name.
+    times
+        When to predict (time units of the data), all after the start or at it; by default the
+        trajectory's own times.
+
+    Raises
+    ------
+    InputError
+        If a gene of the model is missing from `starts`.
+    ConfigError
+        If a time lies before the start.
+    DivergedError
+        If a prediction leaves the finite range.
+    """
+    aligned = starts.select_genes(model.genes)
+    items = [_roll_out(model, item, times) for item in aligned.items]
+    return Trajectories(model.genes, tuple(items))
+
+
+def _roll_out(
+    model: FittedModel, item: Trajectory, times: Sequence[float] | np.ndarray | None
+) -> Trajectory:
+    wanted = item.times if times is None else np.unique(np.asarray(times, dtype=float))
+    if len(wanted) == 0 or wanted[0] < item.times[0]:
+        raise ConfigError(
+            f"trajectory '{item.name}' starts at time {item.times[0]:g}; give prediction times "
+            "from there on, since a model runs forwards only."
+        )
+    states = [item.values[0]]
+    grid = wanted if wanted[0] == item.times[0] else np.concatenate([item.times[:1], wanted])
+    for gap in np.diff(grid):
+        states.append(model(states[-1][:, None], np.array([gap]))[:, 0])
+    values = np.stack(states)[len(grid) - len(wanted) :]
+    if not np.isfinite(values).all():
+        raise DivergedError(
+            f"the prediction of '{item.name}' left the finite range; the start state is far from "
+            "the data that the model was fitted to, or the times are too long."
+        )
+    return Trajectory(item.name, wanted, values)

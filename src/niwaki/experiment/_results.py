@@ -1,0 +1,225 @@
+"""From trained arms to the record, the tables and the model of a run folder."""
+
+import copy
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from niwaki.core import (
+    ArmSummary,
+    GeneCurve,
+    PathPoint,
+    Provenance,
+    RunRecord,
+    Trajectories,
+)
+from niwaki.data import Split
+from niwaki.dynamics import audit
+from niwaki.evaluation import strongest
+from niwaki.experiment._arm import ArmResult, Problem, load_round
+from niwaki.experiment._folder import RunFolder
+from niwaki.experiment._graphml import to_graphml
+from niwaki.experiment._material import Material
+from niwaki.experiment._network import network_table, read_out, regulator_rows
+from niwaki.experiment._predict import FittedModel, predict, save_model
+from niwaki.experiment._prepare import summarise
+from niwaki.experiment._scoring import (
+    FIT,
+    Judge,
+    forecast_scores,
+    make_judge,
+    network_scores,
+    select_round,
+)
+from niwaki.pruning import EffectiveNetwork, standard_error
+
+_TOP_REGULATORS = 30
+_CURVE_GENES = 6
+_CURVE_TRAJECTORIES = 2
+_CURVE_POINTS = 60
+
+
+def write_results(
+    folder: RunFolder,
+    *,
+    problem: Problem,
+    material: Material,
+    parts: Split,
+    arms: dict[str, ArmResult],
+    notes: list[str],
+    provenance: Callable[[], Provenance],
+) -> RunRecord:
+    """Write everything that a finished run holds, ``DONE`` last, and return the record.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    problem, material, parts
+        What was fitted, on what, and what was held out.
+    arms
+        The fit and its controls, by name.
+    notes
+        Warnings met on the way.
+    provenance
+        Called last, so that it can tell the time taken.
+    """
+    config = problem.config
+    prior = material.prior.network if material.prior else None
+    judge = (
+        make_judge(material.reference.network, prior, material.scope)
+        if material.reference
+        else None
+    )
+    chosen = {name: select_round(a.rounds, config, problem.groups) for name, a in arms.items()}
+    models = {
+        name: fitted_model(problem, arms[name], arms[name].rounds[at].round)
+        for name, at in chosen.items()
+    }
+    limit = None if judge else config.max_edges  # scores need every edge, tables the strongest
+    networks = {name: _network(model, limit) for name, model in models.items()}
+    path = _path(problem, arms[FIT], chosen[FIT], judge)
+    best = networks[FIT]
+    listed = strongest(best.network, config.max_edges)
+    record = RunRecord(
+        title=material.label,
+        criterion=config.criterion,
+        field=config.field,
+        lambda1=config.lambda1,
+        lambda2=config.lambda2,
+        selection=config.select,
+        data=summarise(material, parts),
+        prior=material.prior.report if material.prior else None,
+        ppi=material.ppi.report if material.ppi else None,
+        reference=material.reference.report if material.reference else None,
+        path=path,
+        arms=[
+            _summary(name, arms[name], chosen[name], networks[name].edges, problem) for name in arms
+        ],
+        networks=[]
+        if judge is None
+        else network_scores(judge, networks, sparsity=path[chosen[FIT]].sparsity, seed=config.seed),
+        forecasts=forecast_scores(models, parts, material.test),
+        regulators=regulator_rows(listed, prior, most=_TOP_REGULATORS),
+        curves=_curves(models[FIT], material.data, parts),
+        edges_total=best.edges,
+        edges_written=len(listed),
+        solver_audit=_audit(models[FIT], problem),
+        warnings=notes,
+        provenance=provenance(),
+    )
+    save_model(folder.path / "model.safetensors", models[FIT])
+    folder.write("metrics.jsonl", "".join(json.dumps(m) + "\n" for m in arms[FIT].metrics))
+    folder.write("path.tsv", _path_table(path))
+    folder.write("network.tsv", network_table(listed, prior))
+    folder.write("network.graphml", to_graphml(listed))
+    folder.write("record.json", record.to_json())
+    folder.write("DONE", "")
+    return record
+
+
+def fitted_model(problem: Problem, arm: ArmResult, number: int) -> FittedModel:
+    """Return the model of one round of an arm."""
+    field, masks = load_round(problem, arm.folder, number)
+    return FittedModel(problem.genes, field, masks, problem.method)
+
+
+def _network(model: FittedModel, limit: int | None) -> EffectiveNetwork:
+    return read_out(model.field, model.masks, model.genes, limit=limit)
+
+
+def _path(problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None) -> list[PathPoint]:
+    """Return one point per round; networks are scored where there is a reference."""
+    points = []
+    for at, entry in enumerate(arm.rounds):
+        network = _network(fitted_model(problem, arm, entry.round), None if judge else 1)
+        points.append(
+            PathPoint(
+                round=entry.round,
+                epoch=entry.epoch,
+                sparsity=entry.sparsity,
+                weights=entry.weights,
+                edges=network.edges,
+                mean_out_degree=network.edges / len(problem.genes),
+                train_loss=entry.train_loss,
+                held_out_loss=entry.loss,
+                held_out_se=standard_error(entry.losses, problem.groups),
+                selected=at == chosen,
+                score=judge.score(network.network, FIT, sparsity=entry.sparsity) if judge else None,
+            )
+        )
+    return points
+
+
+def _path_table(path: list[PathPoint]) -> str:
+    """Return the path as TSV, scores beside losses."""
+    plain = [name for name in PathPoint.model_fields if name != "score"]
+    scored = ["precision", "recall", "f1", "balanced_accuracy", "auprc"]
+    scored = scored if path[0].score else []
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    writer.writerow([*plain, *scored])
+    for point in path:
+        values = [getattr(point, name) for name in plain]
+        writer.writerow([*map(_cell, values), *(_cell(getattr(point.score, n)) for n in scored)])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _summary(name: str, arm: ArmResult, chosen: int, edges: int, problem: Problem) -> ArmSummary:
+    entry = arm.rounds[chosen]
+    return ArmSummary(
+        method=name,
+        epochs=arm.epochs,
+        selected_round=entry.round,
+        sparsity=entry.sparsity,
+        edges=edges,
+        held_out_loss=entry.loss,
+        held_out_se=standard_error(entry.losses, problem.groups),
+    )
+
+
+def _audit(model: FittedModel, problem: Problem) -> float:
+    """Return the solver's error over at most 256 training pairs (data units)."""
+    few = slice(0, 256)
+    double = copy.deepcopy(model.field).double()
+    return audit(
+        model.field,
+        double,
+        start=problem.train.start[:, few],
+        gaps=problem.train.gaps[few],
+        method=problem.method,
+    )
+
+
+def _curves(model: FittedModel, data: Trajectories, parts: Split) -> list[GeneCurve]:
+    """Return roll-outs of the genes that vary most, held-out trajectories first."""
+    spread = data.stack().std(0)
+    genes = np.argsort(-spread, kind="stable")[:_CURVE_GENES]
+    held = parts.held_out_index if parts.kind == "trajectories" else ()
+    order = [*held, *(i for i in range(len(data)) if i not in held)]
+    order = [i for i in order if len(data.items[i].times) > 1][:_CURVE_TRAJECTORIES]
+    curves = []
+    for index in order:
+        item = data.items[index]
+        times = np.union1d(item.times, np.linspace(item.times[0], item.times[-1], _CURVE_POINTS))
+        fine = predict(model, data.subset([index]), times=times).items[0]
+        for gene in genes:
+            curves.append(
+                GeneCurve(
+                    gene=data.genes[gene],
+                    trajectory=item.name,
+                    held_out=index in held,
+                    times=item.times.tolist(),
+                    observed=item.values[:, gene].tolist(),
+                    predicted_times=fine.times.tolist(),
+                    predicted=fine.values[:, gene].tolist(),
+                )
+            )
+    return curves

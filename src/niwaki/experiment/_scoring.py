@@ -1,0 +1,137 @@
+"""Which round to keep, and how networks and forecasts score against references and controls."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from niwaki.core import (
+    EdgeIndex,
+    ForecastScore,
+    Network,
+    NetworkScore,
+    Trajectories,
+    derived_seed,
+)
+from niwaki.data import Split
+from niwaki.evaluation import (
+    Predictor,
+    assayed_regulators,
+    mean_at_t,
+    persistence,
+    ridge_linear_ode,
+    score_forecast,
+    score_network,
+    strongest,
+)
+from niwaki.experiment._arm import Round
+from niwaki.experiment._config import FitConfig
+from niwaki.knowledge import shuffle
+from niwaki.pruning import EffectiveNetwork, RoundLoss, sparsest_within_one_se
+
+FIT, SHUFFLED, NO_PRIOR = "fit", "shuffled prior", "no prior"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A reference network and the region in which it may judge.
+
+    Attributes
+    ----------
+    reference, prior
+        Both over the genes of the data.
+    sources
+        Regulators whose edges count; None for all genes.
+    """
+
+    reference: Network
+    prior: Network | None
+    sources: EdgeIndex | None
+
+    def score(
+        self, network: Network, method: str, *, sparsity: float | None = None
+    ) -> NetworkScore:
+        """Return the score of one network."""
+        return score_network(
+            network,
+            self.reference,
+            method=method,
+            prior=self.prior,
+            sources=self.sources,
+            sparsity=sparsity,
+        )
+
+
+def make_judge(reference: Network, prior: Network | None, scope: str) -> Judge:
+    """Return the judge for a scope, ``assayed`` or ``all``."""
+    sources = assayed_regulators(reference) if scope == "assayed" else None
+    return Judge(reference, prior, sources)
+
+
+def select_round(rounds: Sequence[Round], config: FitConfig, groups: EdgeIndex) -> int:
+    """Return the position of the round to keep, by held-out loss and sparsity alone."""
+    if config.select == "last":
+        return len(rounds) - 1
+    if config.select == "best":
+        return min(range(len(rounds)), key=lambda i: rounds[i].loss)
+    losses = [RoundLoss(r.sparsity, r.losses) for r in rounds]
+    return sparsest_within_one_se(losses, groups=groups)
+
+
+def shuffled_prior(prior: Network, seed: int, name: str = "prior") -> Network:
+    """Return the prior with every degree kept and every edge moved: the control's prior."""
+    return shuffle(prior, rng=np.random.default_rng(derived_seed(seed, "shuffle", name)))
+
+
+def network_scores(
+    judge: Judge, networks: Mapping[str, EffectiveNetwork], *, sparsity: float, seed: int
+) -> list[NetworkScore]:
+    """Return the rows of the network table: the fit, the prior alone, and the controls.
+
+    Two rows cut every fitted network to the prior's number of edges, strongest first, because a
+    pruned network of hidden units still has many more edges than any prior.
+
+    Parameters
+    ----------
+    judge
+        The reference.
+    networks
+        The network of each arm.
+    sparsity
+        Share of pruned weights of the fit (dimensionless).
+    seed
+        The run's seed, which names the shuffled prior that the control was trained with.
+    """
+    prior = judge.prior
+    rows = [judge.score(networks[FIT].network, FIT, sparsity=sparsity)]
+    if prior is not None:
+        rows.append(judge.score(strongest(networks[FIT].network, len(prior)), "fit, strongest"))
+        rows.append(judge.score(prior, "prior alone"))
+        rows.append(judge.score(shuffled_prior(prior, seed), "shuffled prior alone"))
+    for name in (SHUFFLED, NO_PRIOR):
+        if name in networks:
+            rows.append(judge.score(networks[name].network, f"fit, {name}"))
+            if prior is not None:
+                cut = strongest(networks[name].network, len(prior))
+                rows.append(judge.score(cut, f"fit, {name}, strongest"))
+    return rows
+
+
+def forecast_scores(
+    models: Mapping[str, Predictor], parts: Split, test: Trajectories | None
+) -> list[ForecastScore]:
+    """Return errors of the fit, its controls and the baselines, on held-out and test data."""
+    predictors: dict[str, Predictor] = {
+        **{FIT if name == FIT else f"fit, {name}": model for name, model in models.items()},
+        "persistence": persistence(),
+        "training mean at t": mean_at_t(parts.train),
+        "ridge linear ODE": ridge_linear_ode(parts.train),
+    }
+    sets = {"held-out": parts.held_out}
+    if test is not None:
+        sets["test"] = test
+    return [
+        score_forecast(name, label, predictor, data)
+        for label, data in sets.items()
+        for name, predictor in predictors.items()
+    ]

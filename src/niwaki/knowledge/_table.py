@@ -1,0 +1,197 @@
+"""Tables of edges as people send them: encodings, delimiters, quotes, comments, Parquet."""
+
+import csv
+import gzip
+import io
+import re
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from niwaki.core import InputError
+
+_DELIMITERS = ("\t", ",", ";", "|", " ")
+_PREVIEW = 40
+_BINARY = {
+    b"PK\x03\x04": "an Excel workbook or zip archive",
+    b"\x89HDF": "an HDF5 file",
+    b"%PDF": "a PDF",
+    b"RDX": "an R data file",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text whose form is not known yet.
+
+    Attributes
+    ----------
+    path
+        Where it comes from, for messages.
+    head
+        The first rows, split and stripped.
+    text, delimiter
+        All of it, and what separates its cells.
+    """
+
+    path: Path
+    head: list[list[str]]
+    text: str
+    delimiter: str
+
+    def width(self) -> int:
+        """Return the number of cells in most of the first rows."""
+        return Counter(len(row) for row in self.head).most_common(1)[0][0]
+
+    def cells(self, *, skip: int) -> pd.DataFrame:
+        """Return the rows after the first `skip` as stripped text, missing cells empty."""
+        frame = self._parse(skip, str).fillna("")
+        for column in frame:
+            frame[column] = frame[column].str.strip()
+        return frame
+
+    def values(self, *, skip: int, labelled: bool) -> tuple[list[str], pd.DataFrame]:
+        """Return row names (none unless `labelled`) and numbers of the rows after `skip`.
+
+        Raises
+        ------
+        InputError
+            If a cell is not a finite number.
+        """
+        first = 1 if labelled else 0
+        try:
+            kinds = dict.fromkeys(range(first, self.width()), float) | dict.fromkeys(
+                range(first), str
+            )
+            frame = self._parse(skip, kinds)
+        except ValueError:
+            frame = self._parse(skip, str)
+            frame[frame.columns[first:]] = frame[frame.columns[first:]].apply(
+                pd.to_numeric, errors="coerce"
+            )
+        numbers = frame.iloc[:, first:].astype(float)
+        names = [] if not labelled else frame[0].astype(str).str.strip().tolist()
+        bad = ~numbers.abs().lt(float("inf")).to_numpy()
+        if bad.any():
+            row, column = (int(i) for i in next(zip(*bad.nonzero(), strict=True)))
+            raise InputError(
+                f"{self.path}: expected a number in row {row + skip + 1}, column "
+                f"{column + first + 1}, got text, a missing or an infinite value; write 0 where "
+                "there is no edge."
+            )
+        return names, numbers
+
+    def _parse(self, skip: int, dtype: type | Mapping[int, type]) -> pd.DataFrame:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                frame = pd.read_csv(
+                    io.StringIO(self.text),
+                    sep=r"\s+" if self.delimiter == " " else self.delimiter,
+                    header=None,
+                    names=list(range(self.width())),
+                    index_col=False,
+                    skiprows=skip,
+                    dtype=dtype,
+                    keep_default_na=False,
+                    na_values=[],
+                    skipinitialspace=True,
+                )
+        except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
+            raise InputError(
+                f"{self.path} has rows of different lengths (most have {self.width()} cells); "
+                "check the delimiter and for an unclosed quote."
+            ) from error
+        return frame
+
+
+def read_table(path: Path) -> Table:
+    """Return the table in a text, gzipped or Parquet file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, damaged, or has one column only.
+    """
+    text = _from_parquet(path) if _bytes(path)[:4] == b"PAR1" else _decode(path, _bytes(path))
+    text = re.sub(r"(?m)^(#.*|[ \t]*)(\r?\n|\Z)", "", text)
+    if not text.strip():
+        raise InputError(f"{path} is empty or holds nothing but comments; expected edges.")
+    lines = text.split("\n", _PREVIEW)[:_PREVIEW]
+    delimiter = _sniff(lines)
+    head = [[cell.strip() for cell in row] for row in _split(lines, delimiter) if row]
+    table = Table(path, head, text, delimiter)
+    if table.width() < 2:
+        raise InputError(
+            f"{path} has one column only ('{lines[0].strip()[:40]}'); expected source and target "
+            "separated by a comma, tab, semicolon, bar or space."
+        )
+    return table
+
+
+def _bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file inside it.")
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; check the name and the folder.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"{path} is a truncated or damaged gzip file; copy or download it again."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def _decode(path: Path, data: bytes) -> str:
+    kind = next((kind for mark, kind in _BINARY.items() if data.startswith(mark)), None)
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if kind is None and not wide and b"\0" in data[:4096]:
+        kind = "a binary file"
+    if kind is not None:
+        raise InputError(f"{path} is {kind}, not a table of text; export it as CSV or TSV.")
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _from_parquet(path: Path) -> str:
+    """Return a Parquet table as tab-separated text; a named index becomes its first column."""
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is a damaged Parquet file; copy or download it again.") from error
+    labelled = not isinstance(frame.index, pd.RangeIndex)
+    return frame.to_csv(sep="\t", index=labelled)
+
+
+def _sniff(lines: list[str]) -> str:
+    """Return the delimiter that splits the lines most evenly; of equals, the earlier listed."""
+
+    def evenness(delimiter: str) -> float:
+        widths = Counter(len(row) for row in _split(lines, delimiter))
+        width, times = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+        return times / len(lines) if width > 1 else 0.0
+
+    return max(_DELIMITERS, key=evenness)
+
+
+def _split(lines: list[str], delimiter: str) -> list[list[str]]:
+    cleaned = [line.rstrip("\r\n") for line in lines]
+    if delimiter == " ":
+        cleaned = [line.strip() for line in cleaned]
+    try:
+        rows = list(csv.reader(cleaned, delimiter=delimiter, skipinitialspace=True))
+    except csv.Error:
+        return []
+    if delimiter == " ":
+        rows = [[cell for cell in row if cell] for row in rows]
+    return rows

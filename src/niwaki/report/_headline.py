@@ -1,0 +1,216 @@
+"""The result in words: what was fitted, what was chosen, and whether it beats what is simple."""
+
+import math
+from collections.abc import Sequence
+
+from niwaki.core import ArmSummary, ForecastScore, NetworkScore, PathPoint, RunRecord
+from niwaki.report._format import count, is_number, number, plural, share
+
+FIT = "fit"
+PRIOR_ALONE = "prior alone"
+PRACTICALLY_EQUAL = 0.005  # ratios closer to 1 than this are not worth a "better" or "worse"
+
+
+def headline(record: RunRecord) -> list[str]:
+    """Return the sentences that a reader of one paragraph needs, in order of importance."""
+    return [
+        _fitted(record),
+        *_chosen(record),
+        *_forecast(record),
+        *_network(record),
+        *_controls(record),
+    ]
+
+
+def selected_point(record: RunRecord) -> PathPoint | None:
+    """Return the chosen round of the pruning path; None if the path is empty."""
+    chosen = [point for point in record.path if point.selected]
+    return chosen[-1] if chosen else (record.path[-1] if record.path else None)
+
+
+def network_score(record: RunRecord, method: str) -> NetworkScore | None:
+    """Return the row of `method` among the network scores, if it is there."""
+    return next((score for score in record.networks if score.method == method), None)
+
+
+def scores_shown(record: RunRecord) -> bool:
+    """Return whether network scores may be shown: only beside the prior alone, if one was given."""
+    if not record.networks:
+        return False
+    return record.prior is None or network_score(record, PRIOR_ALONE) is not None
+
+
+def held_out_fit(record: RunRecord) -> ForecastScore | None:
+    """Return the forecast of the fit on data that it has not seen, if it was scored."""
+    rows = [f for f in record.forecasts if f.method == FIT and "train" not in f.data.lower()]
+    return rows[0] if rows else None
+
+
+def best_baseline(record: RunRecord, data: str, measure: str) -> ForecastScore | None:
+    """Return the baseline with the lowest `measure` on `data`; refits with other priors are none."""
+    refits = {FIT, PRIOR_ALONE, *(arm.method for arm in record.arms)}
+    rows = [
+        row
+        for row in record.forecasts
+        if row.data == data and row.method not in refits and is_number(getattr(row, measure))
+    ]
+    return min(rows, key=lambda row: getattr(row, measure), default=None)
+
+
+def relative_gain(ours: float, theirs: float) -> float:
+    """Return by which share `ours` is lower than `theirs`; negative where it is higher."""
+    if theirs == 0:
+        return 0.0 if ours == 0 else -math.inf
+    return 1.0 - ours / theirs
+
+
+def _fitted(record: RunRecord) -> str:
+    data = record.data
+    sentence = (
+        f"Niwaki fitted a model of regulation to {plural(data.genes, 'gene')} along "
+        f"{plural(data.trajectories, 'trajectory', 'trajectories')} "
+        f"({plural(data.observations, 'observation')}, time {number(data.first_time)} to "
+        f"{number(data.last_time)})"
+    )
+    if record.prior is None:
+        return sentence + ", without a prior network."
+    return (
+        f"{sentence}, with a prior network of {plural(record.prior.edges_kept, 'edge')} from "
+        f"{plural(record.prior.regulators_found, 'regulator')}."
+    )
+
+
+def _chosen(record: RunRecord) -> list[str]:
+    point = selected_point(record)
+    if point is None:
+        return ["The pruning path is empty, so no network was chosen."]
+    last = max(p.round for p in record.path)
+    return [
+        f"The chosen network is round {point.round} of {last} on the pruning path: "
+        f"{share(point.sparsity)} of the weights are zero, and {plural(point.edges, 'edge')} "
+        f"between genes remain, {number(point.mean_out_degree, 2)} per gene "
+        f"(rule: {record.selection})."
+    ]
+
+
+def _forecast(record: RunRecord) -> list[str]:
+    fit = held_out_fit(record)
+    if fit is None:
+        return ["No forecast on held-out data was scored, so nothing is known about new data."]
+    sentences = []
+    for measure, name in (("one_step_mse", "one-step"), ("rollout_mse", "roll-out")):
+        ours = getattr(fit, measure)
+        rival = best_baseline(record, fit.data, measure)
+        if rival is not None:
+            sentences.append(_against(name, ours, rival.method, getattr(rival, measure)))
+    return sentences or ["The forecast was not compared with any baseline."]
+
+
+def _against(name: str, ours: float | None, rival: str, theirs: float) -> str:
+    where = f"On held-out data the {name} error of the fit"
+    baseline = f"the best simple baseline, {rival}"
+    if ours is None or not math.isfinite(ours):
+        return f"{where} is not a number (the forecast diverged), so it is not better than {rival}."
+    gain = relative_gain(ours, theirs)
+    numbers = f"mean squared error {number(ours)} against {number(theirs)}"
+    if gain >= PRACTICALLY_EQUAL:
+        return f"{where} is {gain:.0%} lower than that of {baseline} ({numbers}).".replace(
+            "%", "\u00a0%", 1
+        )
+    if gain > -PRACTICALLY_EQUAL:
+        return f"{where} is not better than that of {baseline}: the two are equal ({numbers})."
+    factor = "infinitely" if not math.isfinite(gain) else share(-gain, 0)
+    return f"{where} is not better than that of {baseline}: it is {factor} higher ({numbers})."
+
+
+def _network(record: RunRecord) -> list[str]:
+    fit, prior = network_score(record, FIT), network_score(record, PRIOR_ALONE)
+    if fit is None:
+        return []
+    if prior is None and record.prior is not None:
+        return [
+            "A reference network was given, but the prior alone was not scored, so no network "
+            "score is shown."
+        ]
+    found = _score_words(fit)
+    if prior is None:
+        return [f"Against the reference, the network reaches {found}; there was no prior."]
+    sentence = (
+        f"Against the reference, the fitted network reaches {found}; "
+        f"the prior alone reaches {_score_words(prior)}: {_verdict(fit.f1, prior.f1)}."
+    )
+    return [sentence, *_corrections(fit)]
+
+
+def _score_words(score: NetworkScore) -> str:
+    return (
+        f"F1 {number(score.f1)} (precision {number(score.precision)}, recall "
+        f"{number(score.recall)}, {plural(score.edges, 'edge')})"
+    )
+
+
+def _verdict(fit: float | None, prior: float | None) -> str:
+    if fit is None or prior is None or not (math.isfinite(fit) and math.isfinite(prior)):
+        return "the two cannot be compared in F1"
+    if abs(fit - prior) < PRACTICALLY_EQUAL:
+        return "the fit is as good as its prior in F1, no better"
+    if fit < prior:
+        return "the fit is worse than its prior in F1"
+    return "the fit is better than its prior in F1"
+
+
+def _corrections(fit: NetworkScore) -> list[str]:
+    parts = []
+    if fit.missing and is_number(fit.missing_found):
+        parts.append(
+            f"of {count(fit.missing)} true edges that the prior lacks it found "
+            f"{share(fit.missing_found, 0)}"
+        )
+    if fit.false and is_number(fit.false_rejected):
+        parts.append(
+            f"of {count(fit.false)} false edges in the prior it rejected "
+            f"{share(fit.false_rejected, 0)}"
+        )
+    if not parts:
+        return []
+    joined = ", and ".join(parts)
+    return [joined[0].upper() + joined[1:] + "."]
+
+
+def _controls(record: RunRecord) -> list[str]:
+    fit = next((arm for arm in record.arms if arm.method == FIT), None)
+    controls = [arm for arm in record.arms if arm.method not in {FIT, PRIOR_ALONE}]
+    if record.prior is None:
+        return []
+    if fit is None or not controls:
+        return ["No control was run, so whether the prior helps is not known."]
+    losses = ", ".join(f"{number(a.held_out_loss)} with {_prior_words(a.method)}" for a in controls)
+    return [
+        f"{_help(fit, controls)}: the held-out loss is {number(fit.held_out_loss)} with it, "
+        f"{losses} (standard error of the fit {number(fit.held_out_se, 2)})."
+    ]
+
+
+def _prior_words(method: str) -> str:
+    return f"a {method}" if method == "shuffled prior" else method
+
+
+def _help(fit: ArmSummary, controls: Sequence[ArmSummary]) -> str:
+    clear = [_clearly_lower(fit, arm) for arm in controls]
+    if all(clear):
+        return "The prior helps the forecast"
+    if not math.isfinite(fit.held_out_loss) or any(
+        arm.held_out_loss <= fit.held_out_loss for arm in controls
+    ):
+        return "The prior does not help the forecast"
+    return "The prior does not clearly help the forecast (the difference is within the noise)"
+
+
+def _clearly_lower(fit: ArmSummary, control: ArmSummary) -> bool:
+    """Return whether the fit's loss is below the control's by more than a joint standard error."""
+    if not math.isfinite(fit.held_out_loss):
+        return False
+    if not math.isfinite(control.held_out_loss):  # the control diverged, the fit did not
+        return True
+    noise = math.hypot(fit.held_out_se, control.held_out_se)
+    return control.held_out_loss - fit.held_out_loss > noise

@@ -1,0 +1,195 @@
+"""The page and the model card, put together from templates."""
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from niwaki.core import RunFolderError, RunRecord, write_atomic
+from niwaki.report._curves import gene_panels, shown_trajectories
+from niwaki.report._edges import EdgeSummary, read_edges, read_metrics
+from niwaki.report._figures import edges_figure, loss_figure, scores_figure, training_figure
+from niwaki.report._format import clean, count, number, plural, share
+from niwaki.report._graph import network_figure
+from niwaki.report._headline import headline, scores_shown
+from niwaki.report._summary import key_numbers
+from niwaki.report._tables import (
+    arm_table,
+    forecast_table,
+    input_table,
+    path_table,
+    regulator_rows,
+    score_table,
+)
+
+REPORT = "report.html"
+
+
+def build_report(folder: Path) -> str:
+    """Return the report on the run in `folder` as one HTML page that needs no network.
+
+    It reads ``record.json``, ``network.tsv`` and, if present, ``metrics.jsonl``. The same folder
+    always gives the same page.
+
+    Raises
+    ------
+    RunFolderError
+        If one of the files is missing, damaged or of another version.
+    """
+    record = _record(folder)
+    edges = read_edges(folder / "network.tsv")
+    epochs = read_metrics(folder / "metrics.jsonl")
+    style, script = _static("report.css"), _static("report.js")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            record=record,
+            headline=headline(record),
+            key_numbers=key_numbers(record),
+            hints=_hints(record),
+            figures=_figures(record, epochs_figure=training_figure(epochs)),
+            panels=gene_panels(record),
+            trajectories=shown_trajectories(record),
+            network=network_figure(edges),
+            edges=edges,
+            listing=_listing(edges),
+            **_tables(record),
+            style=Markup(style),  # ours, from the package
+            script=Markup(script),
+            policy=_policy(style, script),
+        )
+    )
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` into the run folder, whole or not at all, and return its path.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder does not hold a finished run.
+    StorageError
+        If the page cannot be written.
+    """
+    path = folder / REPORT
+    write_atomic(path, build_report(folder))
+    return path
+
+
+def model_card(record: RunRecord) -> str:
+    """Return ``MODEL_CARD.md``: what the model is, how good it is, and what it is not for."""
+    environment = Environment(
+        loader=PackageLoader("niwaki.report"),
+        undefined=StrictUndefined,
+        autoescape=False,  # Markdown: `_markdown` escapes every value instead
+        finalize=_markdown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(_FILTERS)
+    return environment.get_template("model_card.md.j2").render(
+        record=record, headline=headline(record), hints=_hints(record), **_tables(record)
+    )
+
+
+def _record(folder: Path) -> RunRecord:
+    path = folder / "record.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise RunFolderError(
+            f"{path} cannot be read ({reason}); give the folder of a finished `niwaki fit`."
+        ) from error
+    return RunRecord.from_json(text, where=str(path))
+
+
+def _tables(record: RunRecord) -> dict[str, Any]:
+    return {
+        "path_table": path_table(record),
+        "regulators": regulator_rows(record),
+        "score_table": score_table(record) if scores_shown(record) else None,
+        "forecast_table": forecast_table(record),
+        "arm_table": arm_table(record),
+        "input_table": input_table(record),
+    }
+
+
+def _figures(record: RunRecord, *, epochs_figure: Markup | None) -> dict[str, Markup | None]:
+    if not record.path:
+        return {"training": epochs_figure}
+    return {
+        "loss": loss_figure(record),
+        "edges": edges_figure(record),
+        "scores": scores_figure(record),
+        "training": epochs_figure,
+    }
+
+
+def _listing(edges: EdgeSummary) -> str:
+    shown = f"Showing the strongest {count(len(edges.strongest))} of {plural(edges.present, 'edge')}"
+    if edges.removed:
+        gone = edges.statuses.get("removed", 0)
+        shown += f" and {count(len(edges.removed))} of {count(gone)} prior edges that were removed"
+    return shown + "; all are in network.tsv."
+
+
+def _hints(record: RunRecord) -> list[str]:
+    """Return the warnings of the run, then the hints of the alignment reports, without repeats."""
+    reports = (record.prior, record.ppi, record.reference)
+    hints = [hint for report in reports if report is not None for hint in report.hints]
+    return list(dict.fromkeys([*record.warnings, *hints]))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("niwaki.report"),
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_FILTERS)
+    return environment
+
+
+def _static(name: str) -> str:
+    return (files("niwaki.report") / "static" / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Return a content policy that allows our style and script, by hash, and nothing else."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _visible(value: object) -> object:
+    """Make control characters in names visible; what is marked as safe is ours."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _markdown(value: object) -> object:
+    """Escape what Markdown or HTML would read as markup."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", clean(value).replace("&", "&amp;"))
+
+
+_FILTERS = {"count": count, "number": number, "share": share, "plural": plural}
