@@ -5,13 +5,22 @@
 """
 
 import json
-from typing import Any
+import math
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from niwaki.core._errors import RunFolderError
 
 RECORD_VERSION = 1
+
+
+def _nan_if_null(value: object) -> object:
+    return math.nan if value is None else value
+
+
+# JSON has no NaN: a number that was not finite is written as null, and read back as NaN.
+Measured = Annotated[float, BeforeValidator(_nan_if_null)]
 
 
 class Record(BaseModel):
@@ -97,9 +106,9 @@ class PathPoint(Record):
     weights: int
     edges: int
     mean_out_degree: float
-    train_loss: float
-    held_out_loss: float
-    held_out_se: float
+    train_loss: Measured
+    held_out_loss: Measured
+    held_out_se: Measured
     selected: bool = False
     score: NetworkScore | None = None
 
@@ -112,8 +121,8 @@ class ArmSummary(Record):
     selected_round: int
     sparsity: float
     edges: int
-    held_out_loss: float
-    held_out_se: float
+    held_out_loss: Measured
+    held_out_se: Measured
 
 
 class RegulatorRow(Record):
@@ -138,9 +147,9 @@ class GeneCurve(Record):
     trajectory: str
     held_out: bool
     times: list[float]
-    observed: list[float]
+    observed: list[Measured]
     predicted_times: list[float]
-    predicted: list[float]
+    predicted: list[Measured]
 
 
 class DataSummary(Record):

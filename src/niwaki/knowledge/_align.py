@@ -133,7 +133,7 @@ def _nothing_shared(names: list[str], genes: Sequence[str], *, file: str) -> str
 
 
 def _nearest(names: list[str], genes: list[str]) -> tuple[str, str] | None:
-    """Return a name and a gene of nearly equal spelling; beyond case and suffix, a sample of both."""
+    """Return a name and a gene that are spelled nearly alike, if any are."""
     plain = {_plain(gene): gene for gene in genes}
     equal = next((name for name in names if _plain(name) in plain), None)
     if equal is not None:

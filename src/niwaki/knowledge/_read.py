@@ -88,7 +88,8 @@ def _form(table: Table, genes: Sequence[str] | None) -> str:
         return "list" if numbered else "bare"
     if later:
         return "titled"
-    if width > 2 and all(is_number(cell) for row in body for cell in row[1:]):
+    named = not all(is_number(cell) for cell in table.head[0][1:])
+    if width > 2 and named and all(is_number(cell) for row in body for cell in row[1:]):
         return "wide"
     return "list"
 
@@ -214,7 +215,7 @@ def _weights(path: Path, cells: pd.Series, line: np.ndarray) -> EdgeVector:
     if bad.size:
         raise InputError(
             f"{path}: expected a finite weight in row {line[bad[0]]}, got "
-            f"'{cells.iloc[bad[0]][:40]}'; correct it, or remove the row or the column."
+            f"'{cells.iloc[bad[0]][:40]}'; write a number such as 0.5, or remove the row."
         )
     return numbers
 

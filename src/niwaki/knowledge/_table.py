@@ -45,8 +45,8 @@ class Table:
     delimiter: str
 
     def width(self) -> int:
-        """Return the number of cells in most of the first rows."""
-        return Counter(len(row) for row in self.head).most_common(1)[0][0]
+        """Return the number of cells in most of the first rows; of equals, the larger."""
+        return _usual_width(self.head)[0]
 
     def cells(self, *, skip: int) -> pd.DataFrame:
         """Return the rows after the first `skip` as stripped text, missing cells empty."""
@@ -118,8 +118,10 @@ def read_table(path: Path) -> Table:
     InputError
         If the file is missing, empty, damaged, or has one column only.
     """
-    text = _from_parquet(path) if _bytes(path)[:4] == b"PAR1" else _decode(path, _bytes(path))
-    text = re.sub(r"(?m)^(#.*|[ \t]*)(\r?\n|\Z)", "", text)
+    data = _bytes(path)
+    text = _from_parquet(path) if data.startswith(b"PAR1") else _decode(path, data)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub(r"(?m)^(#.*|[ \t]*)(\n|\Z)", "", text)
     if not text.strip():
         raise InputError(f"{path} is empty or holds nothing but comments; expected edges.")
     lines = text.split("\n", _PREVIEW)[:_PREVIEW]
@@ -177,19 +179,21 @@ def _sniff(lines: list[str]) -> str:
     """Return the delimiter that splits the lines most evenly; of equals, the earlier listed."""
 
     def evenness(delimiter: str) -> float:
-        widths = Counter(len(row) for row in _split(lines, delimiter))
-        width, times = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+        width, times = _usual_width(_split(lines, delimiter))
         return times / len(lines) if width > 1 else 0.0
 
     return max(_DELIMITERS, key=evenness)
 
 
+def _usual_width(rows: list[list[str]]) -> tuple[int, int]:
+    """Return the most frequent number of cells (of equals, the larger), and how often it occurs."""
+    widths = Counter(len(row) for row in rows)
+    return max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+
+
 def _split(lines: list[str], delimiter: str) -> list[list[str]]:
-    cleaned = [line.rstrip("\r\n") for line in lines]
-    if delimiter == " ":
-        cleaned = [line.strip() for line in cleaned]
     try:
-        rows = list(csv.reader(cleaned, delimiter=delimiter, skipinitialspace=True))
+        rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
     except csv.Error:
         return []
     if delimiter == " ":

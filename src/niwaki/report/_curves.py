@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from niwaki.core import GeneCurve, RunRecord
-from niwaki.report._format import number
+from niwaki.report._format import is_number, number
 from niwaki.report._svg import dot, drawing, group, limits, panel, polyline
 
-SIZE = (250.0, 168.0)
+SIZE = (300.0, 176.0)
 MARGINS = (14.0, 10.0, 26.0, 42.0)
 MOST_GENES = 24
 MOST_TRAJECTORIES = 4
@@ -21,7 +21,10 @@ def gene_panels(record: RunRecord) -> list["GenePanel"]:
     colours = {name: i for i, name in enumerate(shown_trajectories(record))}
     return [
         GenePanel(
-            gene, _draw([c for c in record.curves if c.gene == gene and c.trajectory in colours], colours)
+            gene,
+            _draw(
+                [c for c in record.curves if c.gene == gene and c.trajectory in colours], colours
+            ),
         )
         for gene in genes
     ]
@@ -41,7 +44,9 @@ def _draw(curves: Sequence[GeneCurve], colours: dict[str, int]) -> Markup:
     parts = [area.axes("", "", counts=(3, 3))]
     for curve in curves:
         hue = f"c{1 + colours[curve.trajectory]}"
-        parts.append(polyline(area.at(curve.predicted_times, curve.predicted), class_=f"curve {hue}"))
+        parts.append(
+            polyline(area.at(curve.predicted_times, curve.predicted), class_=f"curve {hue}")
+        )
         points = area.at(curve.times, curve.observed)
         dots = [
             dot(
@@ -51,7 +56,7 @@ def _draw(curves: Sequence[GeneCurve], colours: dict[str, int]) -> Markup:
                 class_=f"mark {hue}" + ("" if curve.held_out else " hollow"),
             )
             for point, t, v in zip(points, curve.times, curve.observed, strict=True)
-            if point[1] == point[1]
+            if is_number(point[1])
         ]
         parts.append(group(dots))
     gene = curves[0].gene if curves else ""

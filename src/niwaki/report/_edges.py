@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from niwaki.core import RunFolderError
 
@@ -67,7 +68,7 @@ def read_metrics(path: Path) -> list["Epoch"]:
     return epochs
 
 
-def _epoch(row: Mapping[str, float | None]) -> "Epoch":
+def _epoch(row: Mapping[str, Any]) -> "Epoch":
     loss, held_out = row["train_loss"], row["held_out_loss"]
     return Epoch(
         epoch=int(row["epoch"] or 0),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -29,7 +30,7 @@ SIZE = (460.0, 300.0)
 MARGINS = (34.0, 24.0, 46.0, 58.0)
 WITH_LABELS = (34.0, 112.0, 46.0, 40.0)
 SPARSITY_LABEL = "sparsity (log scale of remaining weights)"
-SPARSITY_TICKS = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+SPARSITY_TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 MOST_EPOCHS = 800  # points drawn of the training curve: about two per pixel
 SCORES: tuple[tuple[str, str], ...] = (
     ("f1", "F1"),
@@ -95,7 +96,7 @@ def scores_figure(record: RunRecord) -> Markup | None:
     if prior is not None and is_number(prior.f1):
         y = area.y(prior.f1)
         parts.append(line((area.x.start, y), (area.x.end, y), class_="curve c1 dashed"))
-        labels.append((y, f"prior alone F1 {number(prior.f1, 2)}", "direct c1"))
+        labels.append((y, f"prior F1 {number(prior.f1, 2)}", "direct c1"))
     parts += _direct_labels(area, labels)
     return drawing(parts, size=SIZE, label="Network scores against sparsity" + _chosen(record))
 
@@ -106,11 +107,12 @@ def training_figure(epochs: Sequence[Epoch]) -> Markup | None:
     losses = [e.train_loss for e in shown] + [e.held_out_loss for e in shown]
     if not any(is_number(value) and value > 0 for value in losses):
         return None
-    first, last = shown[0].epoch, shown[-1].epoch
+    first, last = float(shown[0].epoch), float(shown[-1].epoch)
+    low, high = log_limits(losses)
     area = panel(
         SIZE,
-        (first, max(last, first + 1)),
-        log_limits(losses),
+        (first, max(last, first + 1.0)),
+        (low / (high / low) ** 0.14, high),  # room for the ticks below the curves
         margins=(34.0, 84.0, 46.0, 58.0),
         log=(False, True),
     )
@@ -206,7 +208,7 @@ def _dots(
 
 
 def _direct_labels(area: Panel, labels: Sequence[tuple[float, str, str]]) -> list[Markup]:
-    ys = spread([y for y, _, _ in labels], 15, area.y.end, area.y.start)
+    ys = spread([y for y, _, _ in labels], 15.0, area.y.end, area.y.start)
     return [
         text((area.x.end + 8, y + 4), label, class_=class_)
         for y, (_, label, class_) in zip(ys, labels, strict=True)
@@ -215,7 +217,7 @@ def _direct_labels(area: Panel, labels: Sequence[tuple[float, str, str]]) -> lis
 
 def _prunes(epochs: Sequence[Epoch], area: Panel) -> list[Markup]:
     base = area.y.start
-    starts = [b.epoch for a, b in zip(epochs, epochs[1:], strict=False) if b.round != a.round]
+    starts = [float(b.epoch) for a, b in pairwise(epochs) if b.round != a.round]
     ticks = [line((area.x(e), base), (area.x(e), base - 9), class_="prune") for e in starts]
     if not ticks:
         return []
@@ -261,5 +263,3 @@ def _chosen(record: RunRecord) -> str:
         f"; chosen: round {point.round}, sparsity {share(point.sparsity)}, "
         f"{count(point.edges)} edges, held-out loss {number(point.held_out_loss)}"
     )
-
-

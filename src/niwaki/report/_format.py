@@ -30,6 +30,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", "\u2212")
 
 
+def short(value: float | None) -> str:
+    """Return `value` like `number`, without zeros at its end: ``10``, not ``10.0``."""
+    text = number(value)
+    plain = "." in text and "×" not in text
+    return text.rstrip("0").rstrip(".") if plain else text
+
+
 def share(value: float | None, digits: int = 1) -> str:
     """Return a share in [0, 1] as percent, or a dash.
 
@@ -38,7 +45,7 @@ def share(value: float | None, digits: int = 1) -> str:
     if value is None or not math.isfinite(value):
         return ABSENT
     if 0.999 < value < 1:
-        digits = max(digits, min(4, 1 - math.floor(math.log10((1 - value) * 100))))
+        digits = max(digits, min(6, -math.floor(math.log10((1 - value) * 100))))
     return f"{100 * value:.{digits}f}\u00a0%"
 
 
@@ -60,7 +67,7 @@ def clean(text: str) -> str:
 def _unprintable(character: str) -> bool:
     code = ord(character)
     return (
-        code < 32
+        (code < 32 and character not in "\t\n\r")
         or 127 <= code < 160
         or 0xD800 <= code < 0xE000
         or 0x202A <= code <= 0x202E

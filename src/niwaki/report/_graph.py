@@ -122,9 +122,7 @@ def _edge(layout: "Layout", edge: Edge, strongest: float) -> Markup:
 
 def _regulator(layout: "Layout", name: str) -> Markup:
     x, y = layout.regulators[name]
-    box = element(
-        "rect", x=x - PILL / 2, y=y - 12, width=PILL, height=24.0, rx=12.0, class_="pill"
-    )
+    box = element("rect", x=x - PILL / 2, y=y - 12, width=PILL, height=24.0, rx=12.0, class_="pill")
     label = text((x, y + 4.5), shorten(clean(name), 15), class_="hub-name mid")
     return group(
         [element("title", name), box, label], class_="node hub", data_n=layout.numbers[name]

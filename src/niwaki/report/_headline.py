@@ -4,10 +4,16 @@ import math
 from collections.abc import Sequence
 
 from niwaki.core import ArmSummary, ForecastScore, NetworkScore, PathPoint, RunRecord
-from niwaki.report._format import count, is_number, number, plural, share
+from niwaki.report._format import count, is_number, number, plural, share, short
 
 FIT = "fit"
 PRIOR_ALONE = "prior alone"
+STRONGEST = "fit, strongest"
+RULES = {
+    "one-se": "the sparsest round whose held-out loss is within one standard error of the best",
+    "best": "the round with the lowest held-out loss",
+    "last": "the last and sparsest round",
+}
 PRACTICALLY_EQUAL = 0.005  # ratios closer to 1 than this are not worth a "better" or "worse"
 
 
@@ -28,6 +34,11 @@ def selected_point(record: RunRecord) -> PathPoint | None:
     return chosen[-1] if chosen else (record.path[-1] if record.path else None)
 
 
+def rule_words(record: RunRecord) -> str:
+    """Return the rule by which the round was chosen, in words."""
+    return RULES.get(record.selection, record.selection)
+
+
 def network_score(record: RunRecord, method: str) -> NetworkScore | None:
     """Return the row of `method` among the network scores, if it is there."""
     return next((score for score in record.networks if score.method == method), None)
@@ -41,18 +52,25 @@ def scores_shown(record: RunRecord) -> bool:
 
 
 def held_out_fit(record: RunRecord) -> ForecastScore | None:
-    """Return the forecast of the fit on data that it has not seen, if it was scored."""
+    """Return the forecast of the fit on data that it has not seen, if it was scored.
+
+    A separate test set goes first, because the held-out data also chose the round.
+    """
     rows = [f for f in record.forecasts if f.method == FIT and "train" not in f.data.lower()]
+    rows.sort(key=lambda row: row.data != "test")  # stable: the record's order otherwise
     return rows[0] if rows else None
 
 
 def best_baseline(record: RunRecord, data: str, measure: str) -> ForecastScore | None:
-    """Return the baseline with the lowest `measure` on `data`; refits with other priors are none."""
-    refits = {FIT, PRIOR_ALONE, *(arm.method for arm in record.arms)}
+    """Return the baseline with the lowest `measure` on `data`; a refit is not a baseline."""
+    refits = {PRIOR_ALONE, *(arm.method for arm in record.arms)}
     rows = [
         row
         for row in record.forecasts
-        if row.data == data and row.method not in refits and is_number(getattr(row, measure))
+        if row.data == data
+        and row.method not in refits
+        and row.method.split(",")[0] != FIT
+        and is_number(getattr(row, measure))
     ]
     return min(rows, key=lambda row: getattr(row, measure), default=None)
 
@@ -69,8 +87,8 @@ def _fitted(record: RunRecord) -> str:
     sentence = (
         f"Niwaki fitted a model of regulation to {plural(data.genes, 'gene')} along "
         f"{plural(data.trajectories, 'trajectory', 'trajectories')} "
-        f"({plural(data.observations, 'observation')}, time {number(data.first_time)} to "
-        f"{number(data.last_time)})"
+        f"({plural(data.observations, 'observation')}, time {short(data.first_time)} to "
+        f"{short(data.last_time)})"
     )
     if record.prior is None:
         return sentence + ", without a prior network."
@@ -89,7 +107,7 @@ def _chosen(record: RunRecord) -> list[str]:
         f"The chosen network is round {point.round} of {last} on the pruning path: "
         f"{share(point.sparsity)} of the weights are zero, and {plural(point.edges, 'edge')} "
         f"between genes remain, {number(point.mean_out_degree, 2)} per gene "
-        f"(rule: {record.selection})."
+        f"(rule: {rule_words(record)})."
     ]
 
 
@@ -102,21 +120,22 @@ def _forecast(record: RunRecord) -> list[str]:
         ours = getattr(fit, measure)
         rival = best_baseline(record, fit.data, measure)
         if rival is not None:
-            sentences.append(_against(name, ours, rival.method, getattr(rival, measure)))
+            sentences.append(
+                _against((name, fit.data), ours, rival.method, getattr(rival, measure))
+            )
     return sentences or ["The forecast was not compared with any baseline."]
 
 
-def _against(name: str, ours: float | None, rival: str, theirs: float) -> str:
-    where = f"On held-out data the {name} error of the fit"
+def _against(what: tuple[str, str], ours: float | None, rival: str, theirs: float) -> str:
+    name, data = what
+    where = f"On {data} data the {name} error of the fit"
     baseline = f"the best simple baseline, {rival}"
     if ours is None or not math.isfinite(ours):
         return f"{where} is not a number (the forecast diverged), so it is not better than {rival}."
     gain = relative_gain(ours, theirs)
     numbers = f"mean squared error {number(ours)} against {number(theirs)}"
     if gain >= PRACTICALLY_EQUAL:
-        return f"{where} is {gain:.0%} lower than that of {baseline} ({numbers}).".replace(
-            "%", "\u00a0%", 1
-        )
+        return f"{where} is {share(gain, 0)} lower than that of {baseline} ({numbers})."
     if gain > -PRACTICALLY_EQUAL:
         return f"{where} is not better than that of {baseline}: the two are equal ({numbers})."
     factor = "infinitely" if not math.isfinite(gain) else share(-gain, 0)
@@ -139,7 +158,15 @@ def _network(record: RunRecord) -> list[str]:
         f"Against the reference, the fitted network reaches {found}; "
         f"the prior alone reaches {_score_words(prior)}: {_verdict(fit.f1, prior.f1)}."
     )
-    return [sentence, *_corrections(fit)]
+    return [sentence, *_cut(record), *_corrections(fit)]
+
+
+def _cut(record: RunRecord) -> list[str]:
+    """Return how the strongest edges alone do, as many as the prior has, where that was scored."""
+    score = network_score(record, STRONGEST)
+    if score is None:
+        return []
+    return [f"Its strongest edges alone, as many as the prior has, reach {_score_words(score)}."]
 
 
 def _score_words(score: NetworkScore) -> str:

@@ -15,9 +15,9 @@ from niwaki.core import RunFolderError, RunRecord, write_atomic
 from niwaki.report._curves import gene_panels, shown_trajectories
 from niwaki.report._edges import EdgeSummary, read_edges, read_metrics
 from niwaki.report._figures import edges_figure, loss_figure, scores_figure, training_figure
-from niwaki.report._format import clean, count, number, plural, share
+from niwaki.report._format import clean, count, number, plural, share, short
 from niwaki.report._graph import network_figure
-from niwaki.report._headline import headline, scores_shown
+from niwaki.report._headline import headline, rule_words, scores_shown
 from niwaki.report._summary import key_numbers
 from niwaki.report._tables import (
     arm_table,
@@ -52,6 +52,7 @@ def build_report(folder: Path) -> str:
         .render(
             record=record,
             headline=headline(record),
+            rule=rule_words(record),
             key_numbers=key_numbers(record),
             hints=_hints(record),
             figures=_figures(record, epochs_figure=training_figure(epochs)),
@@ -59,7 +60,7 @@ def build_report(folder: Path) -> str:
             trajectories=shown_trajectories(record),
             network=network_figure(edges),
             edges=edges,
-            listing=_listing(edges),
+            listing=_listing(record, edges),
             **_tables(record),
             style=Markup(style),  # ours, from the package
             script=Markup(script),
@@ -134,11 +135,17 @@ def _figures(record: RunRecord, *, epochs_figure: Markup | None) -> dict[str, Ma
     }
 
 
-def _listing(edges: EdgeSummary) -> str:
-    shown = f"Showing the strongest {count(len(edges.strongest))} of {plural(edges.present, 'edge')}"
+def _listing(record: RunRecord, edges: EdgeSummary) -> str:
+    """Return how much of the network the table shows, and where the rest is."""
+    shown = (
+        f"Showing the strongest {count(len(edges.strongest))} of "
+        f"{plural(record.edges_total, 'edge')}"
+    )
     if edges.removed:
         gone = edges.statuses.get("removed", 0)
         shown += f" and {count(len(edges.removed))} of {count(gone)} prior edges that were removed"
+    if record.edges_written < record.edges_total:
+        return f"{shown}; the strongest {count(record.edges_written)} are in network.tsv."
     return shown + "; all are in network.tsv."
 
 
@@ -192,4 +199,4 @@ def _markdown(value: object) -> object:
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", clean(value).replace("&", "&amp;"))
 
 
-_FILTERS = {"count": count, "number": number, "share": share, "plural": plural}
+_FILTERS = {"count": count, "number": number, "share": share, "plural": plural, "short": short}

@@ -13,6 +13,8 @@ from markupsafe import Markup, escape
 from niwaki.report._format import clean, is_number
 
 Point = tuple[float, float]
+# A step of 1, 2 or 5 up to the geometric mean with the next one.
+_STEPS = ((1.0, math.sqrt(2)), (2.0, math.sqrt(10)), (5.0, math.sqrt(50)))
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -114,7 +116,8 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
         return [low] if math.isfinite(low) else []
     raw = (high - low) / max(count, 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw * 0.999)
+    factor = next((m for m, bound in _STEPS if raw / power < bound), 10.0)
+    step = factor * power
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(i * step, 12 - math.floor(math.log10(step))) for i in range(first, last + 1)]
 
@@ -139,7 +142,6 @@ def tick_label(value: float) -> str:
         return "0"
     if 1e-3 <= abs(value) < 1e6:
         return f"{value:,.10g}".replace("-", "\u2212")
-    mantissa, power = f"{value:.6g}e0".split("e")[0], 0
     power = math.floor(math.log10(abs(value)) + 1e-9)
     mantissa = f"{value / 10.0**power:.3g}"
     lead = "" if mantissa == "1" else mantissa.replace("-", "\u2212") + "×"
@@ -248,7 +250,7 @@ class Panel:
         if x_label:
             parts.append(text((right, base + 35), x_label, class_="label end"))
         if y_label:
-            parts.append(text((0, self.y.end - 14), y_label, class_="label"))
+            parts.append(text((0.0, self.y.end - 14), y_label, class_="label"))
         return group(parts)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 _RELEASED: dict[str, Any] = {
     "batch": "trajectory",
     "learning_rate": 1e-3,
+    "hidden": 40,
     "paper_quirks": True,
     "patience": None,
     "held_out": (3, 23, 25, 61, 74, 90, 103, 128, 139, 146),

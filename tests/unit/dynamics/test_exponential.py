@@ -1,8 +1,9 @@
 import pytest
 import torch
+from reference.dynamics import Logistic, Relaxation, etd2_step, etd4_step
+
 from niwaki.core import ConfigError
 from niwaki.dynamics import Exponential, PhoenixField
-from reference.dynamics import Logistic, Relaxation, etd2_step, etd4_step
 
 TWINS = {2: etd2_step, 4: etd4_step}
 

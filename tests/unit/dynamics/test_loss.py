@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from niwaki.core import ConfigError
-from niwaki.dynamics import Exponential, MlpField, PhoenixField, PriorTerm, data_loss
 from reference.dynamics import Relaxation
 from scipy import sparse
+
+from niwaki.core import ConfigError
+from niwaki.dynamics import Exponential, MlpField, PhoenixField, PriorTerm, data_loss
 
 
 class Linear:

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from reference.dynamics import mlp_rate
+
 from niwaki.core import ConfigError
 from niwaki.dynamics import DecayField, MlpField
-from reference.dynamics import mlp_rate
 
 
 def make_field(genes=5, hidden=4):

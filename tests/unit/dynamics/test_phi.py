@@ -1,7 +1,8 @@
 import pytest
 import torch
-from niwaki.dynamics._phi import phi_functions
 from reference.dynamics import phi
+
+from niwaki.dynamics._phi import phi_functions
 
 POINTS = [0.0, 1e-9, 1e-4, 0.01, 0.3, 0.7, 0.99, 1.0, 1.01, 1.3, 2.0, 3.5, 8.0, 20.0, 60.0]
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from reference.dynamics import phoenix_rate
+
 from niwaki.core import ConfigError
 from niwaki.dynamics import DecayField, Field, PhoenixField
 from niwaki.dynamics._phoenix import _Drive
-from reference.dynamics import phoenix_rate
 
 
 def make_field(genes=6, hidden=4, seed=0, **options):

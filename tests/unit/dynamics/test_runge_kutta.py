@@ -1,25 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from niwaki.core import ConfigError, DivergedError
-from niwaki.dynamics import DormandPrince, RungeKutta4
 from reference.dynamics import Logistic, Rotation, rk4_step
 from scipy.integrate import solve_ivp
+
+from niwaki.core import ConfigError, DivergedError
+from niwaki.dynamics import DormandPrince, RungeKutta4
 
 
 def double(*values):
     return torch.tensor(values, dtype=torch.float64)
-
-
-class Counted:
-    """A field that counts its evaluations."""
-
-    def __init__(self, field):
-        self.field, self.calls = field, 0
-
-    def __call__(self, state):
-        self.calls += 1
-        return self.field(state)
 
 
 def test_rk4_equals_the_textbook_step():
@@ -92,12 +82,10 @@ def test_infinite_slope_says_so():
 def test_refused_steps_leave_gradients_finite():
     scale = double(40.0).requires_grad_()
 
-    def growing(state):  # overflows on a first step that is too long
-        return -scale * torch.expm1(30 * state) / 100
+    def restoring(state):  # overflows in a first step that is too long
+        return -scale * (torch.exp(10 * state) - torch.exp(-10 * state)) / 100
 
-    start = double([1.0, 0.5])
-    field = Counted(growing)
-    end = DormandPrince(rtol=1e-7, atol=1e-9)(field, start, double(200.0, 1.0))
+    end = DormandPrince(rtol=1e-7, atol=1e-9)(restoring, double([1.0, 0.5]), double(20.0, 1.0))
     (gradient,) = torch.autograd.grad(end.sum(), scale)
     assert torch.isfinite(gradient).all()
 

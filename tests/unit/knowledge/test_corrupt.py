@@ -44,11 +44,11 @@ def test_a_shuffle_forgets_most_edges_and_visits_all_networks_alike():
         ("a", "b", "c", "d", "e", "f"), np.array([0, 1, 2]), np.array([3, 4, 5]), np.ones(3)
     )
     rng = np.random.default_rng(0)
-    seen = [tuple(shuffle(start, rng=rng).target) for _ in range(600)]
+    seen = [tuple(shuffle(start, rng=rng).target) for _ in range(240)]
     counts = [seen.count(order) for order in set(seen)]
     assert len(counts) == 6
-    # 100 expected each, standard deviation 9; five of them
-    assert min(counts) > 55
+    # 40 expected each, standard deviation 6; four of them
+    assert min(counts) > 16
     prior = random_network(genes=100, edges=300)
     kept = set(shuffle(prior, rng=rng).keys()) & set(prior.keys())
     # chance alone keeps about in-degree x out-degree / edges = 3 % of the edges, and loops stay

@@ -36,6 +36,7 @@ LISTS = {
     "comments": "# made by hand\n\nsource|target|weight\r\nA|B|2\r\n\r\nB|C|0.5\r\n",
     "BOM": "\ufeffsource,target,weight\nA,B,2\nB,C,0.5\n",
     "spaces": "  source   target  weight\n  A   B  2\n  B   C  0.5\n",
+    "old Mac": "source,target,weight\rA,B,2\rB,C,0.5\r",
     "no end": "A\tB\t2\nB\tC\t0.5",
 }
 
@@ -45,6 +46,11 @@ def test_edge_lists_of_any_form_give_the_same_network(tmp_path, form):
     network = read_network(write(tmp_path, LISTS[form])).network
     assert edges(network) == {("A", "B"): 2, ("B", "C"): 0.5}
     assert not network.signed
+
+
+def test_one_row_under_a_short_header_is_enough(tmp_path):
+    path = write(tmp_path, '"from" "to"\n"1" "A" "B"\n')
+    assert edges(read_network(path).network) == {("A", "B"): 1}
 
 
 def test_gzip_and_parquet_are_read(tmp_path):
@@ -116,6 +122,11 @@ def test_a_square_matrix_without_names_takes_them_from_the_data(tmp_path):
         read_network(write(tmp_path, "\n".join(["0,1,0,0,0"] * 5)), genes=["a", "b", "c"])
 
 
+def test_a_gene_called_tf_is_no_header(tmp_path):
+    path = write(tmp_path, "TF,HP,1\nA,B,2\n")
+    assert edges(read_network(path).network) == {("TF", "HP"): 1, ("A", "B"): 2}
+
+
 def test_numbered_genes_are_names_in_a_narrow_list(tmp_path):
     path = write(tmp_path, "1017\t1029\t0.5\n1017\t4609\t0.25\n")
     assert edges(read_network(path).network) == {("1017", "1029"): 0.5, ("1017", "4609"): 0.25}
@@ -149,7 +160,6 @@ BAD = {
     "source,target,weight\nA,B,\n": "row 2, got ''",
     "TF,weight\nA,1\nB,2\n": "none of which is known as the target",
     "gene_a1,1\nb,2\n": "first column only",
-    ",A,B,C\nA,0,1,x\nB,0,1,1\n": "holds no edges|expected a number",
     ",A,B,C\n" + "A,0,1,0\n" * 50 + "B,0,what,1\n": "expected a number in row 52, column 3",
     ",A,B,C\n" + "A,0,1,0\n" * 50 + "B,0,,1\n": "expected a number in row 52, column 3",
     "A,B,C\n0,1,0\n0,0,1\n": "names 3 genes above a matrix of 2 x 3",
@@ -159,7 +169,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("text", [t for t in BAD if not t.startswith(",A,B,C\nA,0,1,x")])
+@pytest.mark.parametrize("text", BAD)
 def test_a_bad_file_gives_one_sentence(tmp_path, text):
     with pytest.raises(InputError, match=BAD[text]) as caught:
         read_network(write(tmp_path, text))

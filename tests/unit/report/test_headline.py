@@ -1,0 +1,125 @@
+import math
+
+import pytest
+from unit.report.example_run import record, score
+
+from niwaki.core import ArmSummary, ForecastScore
+from niwaki.report import headline
+
+
+def words(**changes) -> str:
+    return " ".join(headline(record(**changes))).replace("\u00a0", " ")
+
+
+def forecasts(fit: float | None, *rivals: float, data: str = "held-out") -> list[ForecastScore]:
+    rows = [ForecastScore(method="fit", data=data, one_step_mse=fit, rollout_mse=None)]
+    names = ("persistence", "training mean at t")
+    return rows + [
+        ForecastScore(method=name, data=data, one_step_mse=error, rollout_mse=None)
+        for name, error in zip(names, rivals, strict=False)
+    ]
+
+
+def arms(fit: float, shuffled: float, none: float, se: float = 0.1) -> list[ArmSummary]:
+    return [
+        ArmSummary(
+            method=method,
+            epochs=1,
+            selected_round=1,
+            sparsity=0.9,
+            edges=3,
+            held_out_loss=loss,
+            held_out_se=se,
+        )
+        for method, loss in (("fit", fit), ("shuffled prior", shuffled), ("no prior", none))
+    ]
+
+
+def test_it_says_what_was_fitted_and_which_round_was_chosen():
+    text = words()
+    assert "100 genes along 20 trajectories (180 observations, time 0 to 10)" in text
+    assert "a prior network of 231 edges from 40 regulators" in text
+    assert "round 9 of 11" in text
+    assert "412 edges" in text
+    assert "within one standard error of the best" in text
+
+
+@pytest.mark.parametrize(
+    ("fit", "expected"),
+    [
+        (0.66, "is 34 % lower than that of the best simple baseline, persistence"),
+        (
+            1.0,
+            "is not better than that of the best simple baseline, persistence: the two are equal",
+        ),
+        (
+            1.5,
+            "is not better than that of the best simple baseline, persistence: it is 50 % higher",
+        ),
+        (None, "diverged), so it is not better than persistence"),
+    ],
+)
+def test_the_forecast_is_compared_with_the_best_baseline(fit, expected):
+    assert expected in words(forecasts=forecasts(fit, 1.0, 1.2))
+
+
+def test_a_control_refit_is_not_a_baseline():
+    refit = ForecastScore(
+        method="fit, no prior", data="held-out", one_step_mse=0.1, rollout_mse=None
+    )
+    text = words(forecasts=[*forecasts(0.5, 1.0), refit])
+    assert "50 % lower than that of the best simple baseline, persistence" in text
+
+
+def test_a_test_set_speaks_before_the_held_out_data_that_chose_the_round():
+    both = [*forecasts(0.5, 1.0), *forecasts(0.9, 1.0, data="test")]
+    assert "On test data the one-step error of the fit is 10 % lower" in words(forecasts=both)
+
+
+def test_without_a_held_out_forecast_it_says_so():
+    assert "nothing is known about new data" in words(forecasts=[])
+
+
+@pytest.mark.parametrize(
+    ("fit", "verdict"),
+    [
+        (0.5, "the fit is worse than its prior in F1"),
+        (0.95, "the fit is better than its prior in F1"),
+        (0.902, "the fit is as good as its prior in F1, no better"),
+    ],
+)
+def test_the_network_is_judged_against_its_prior(fit, verdict):
+    rows = [score("fit", f1=fit), score("prior alone", f1=0.902)]
+    text = words(networks=rows)
+    assert verdict in text
+    assert "of 22 true edges" in text.lower()
+
+
+def test_no_network_score_without_the_prior_alone():
+    text = words(networks=[score("fit", f1=0.831)])
+    assert "0.831" not in text
+    assert "the prior alone was not scored" in text
+
+
+def test_without_any_prior_the_score_stands_and_says_there_was_none():
+    text = words(networks=[score("fit", f1=0.831)], prior=None)
+    assert "F1 0.831" in text
+    assert "there was no prior" in text
+
+
+@pytest.mark.parametrize(
+    ("losses", "verdict"),
+    [
+        ((1.0, 1.5, 1.4), "The prior helps the forecast:"),
+        ((1.0, 1.5, 1.1), "The prior does not clearly help the forecast"),
+        ((1.0, 1.5, 0.9), "The prior does not help the forecast:"),
+        ((math.nan, 1.5, 0.9), "The prior does not help the forecast:"),
+        ((1.0, math.nan, 1.5), "The prior helps the forecast:"),
+    ],
+)
+def test_the_prior_helps_only_beyond_the_noise(losses, verdict):
+    assert verdict in words(arms=arms(*losses))
+
+
+def test_without_controls_it_says_that_the_prior_was_not_tested():
+    assert "No control was run" in words(arms=arms(1.0, 1.0, 1.0)[:1])
