@@ -16,7 +16,6 @@ from niwaki.cli._options import (
     Prior,
     Quiet,
     Reference,
-    Scope,
     Seed,
     TimeKey,
     TrajectoryKey,
@@ -42,7 +41,13 @@ def fit(
     prior: Prior = None,
     ppi: Ppi = None,
     reference: Reference = None,
-    scope: Scope = "assayed",
+    scope: Annotated[
+        str | None,
+        typer.Option(
+            help="Pairs that the reference judges: 'assayed' (default) or 'all'; see niwaki "
+            "evaluate."
+        ),
+    ] = None,
     test: Annotated[
         str | None, typer.Option(help="Further expression data to test forecasts on.")
     ] = None,
@@ -76,7 +81,7 @@ def fit(
         str | None, typer.Option(help="Pairs per optimisation step, or 'trajectory'.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Epochs without progress before stopping.")
+        str | None, typer.Option(help="Epochs without progress before stopping, or 'never'.")
     ] = None,
     prior_loss: Annotated[
         float | None, typer.Option(help="Share of the PHOENIX prior loss, 0 to 1.")
@@ -110,58 +115,61 @@ def fit(
     from niwaki import experiment  # torch takes a second to load; --help should not wait for it
     from niwaki.report import write_report
 
+    files = given(
+        data=data,
+        prior=prior,
+        ppi=ppi,
+        reference=reference,
+        test=test,
+        genes=genes,
+        time_key=time_key,
+        trajectory_key=trajectory_key,
+        layer=layer,
+        transpose_prior=transpose_prior or None,
+        scope=scope,
+    )
+    options = given(
+        criterion=criterion,
+        lambda1=lambda1,
+        lambda2=lambda2,
+        field=field,
+        hidden=hidden,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch=batch,
+        patience=patience,
+        prior_loss=prior_loss,
+        solver=solver,
+        first_prune=first_prune,
+        first_amount=first_amount,
+        period=period,
+        amount=amount,
+        target_sparsity=target_sparsity,
+        select=select,
+        held_out=held_out,
+        controls=controls,
+        seed=seed,
+        device=device,
+        threads=threads,
+    )
+    folder = out if resume is None else resume
     with training_progress(quiet or json) as progress:
         if resume is not None:
-            folder = resume
+            _refuse({**files, **options, **given(config=config, force=force or None)})
             record = experiment.resume(resume, progress=progress)
-        elif data is None:
-            raise ConfigError("niwaki fit needs DATA, or --resume RUN to continue a run.")
         else:
-            folder = out
+            if data is None:
+                raise ConfigError("niwaki fit needs DATA, or --resume RUN to continue a run.")
             experiment.check_free(out, force=force)
-            inputs = experiment.make_inputs(
-                given(
-                    data=data,
-                    prior=prior,
-                    ppi=ppi,
-                    reference=reference,
-                    test=test,
-                    genes=genes,
-                    time_key=time_key,
-                    trajectory_key=trajectory_key,
-                    layer=layer,
-                    transpose_prior=transpose_prior,
-                    scope=scope,
-                )
-            )
-            options = given(
-                criterion=criterion,
-                lambda1=lambda1,
-                lambda2=lambda2,
-                field=field,
-                hidden=hidden,
-                epochs=epochs,
-                learning_rate=learning_rate,
-                batch=_batch(batch),
-                patience=patience,
-                prior_loss=prior_loss,
-                solver=solver,
-                first_prune=first_prune,
-                first_amount=first_amount,
-                period=period,
-                amount=amount,
-                target_sparsity=target_sparsity,
-                select=select,
-                held_out=held_out,
-                controls=controls,
-                seed=seed,
-                device=device,
-                threads=threads,
-            )
             settings = experiment.load_config(config, options, has_prior=prior is not None)
-            material = experiment.read_material(inputs)
+            inputs = experiment.make_inputs(files, "the command")
             record = experiment.fit(
-                material, settings, out=out, inputs=inputs, force=force, progress=progress
+                experiment.read_material(inputs),
+                settings,
+                out=out,
+                inputs=inputs,
+                force=force,
+                progress=progress,
             )
     page = write_report(folder)
     if json:
@@ -170,5 +178,11 @@ def fit(
         print_record(record, folder, page)
 
 
-def _batch(value: str | None) -> Any:
-    return int(value) if value is not None and value.isdecimal() else value
+def _refuse(options: dict[str, Any]) -> None:
+    """Refuse options beside --resume, which would have no effect."""
+    if options:
+        name = min(options).replace("_", "-")
+        raise ConfigError(
+            f"--resume takes everything from the run folder, so '{name}' would have no effect; "
+            "drop it, or start a new run with another --out."
+        )

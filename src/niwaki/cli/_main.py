@@ -1,12 +1,16 @@
 """The application and its one way of ending with an error."""
 
+import os
 import sys
+from typing import Any
 
-import click
 import typer
 
 from niwaki import __version__
 from niwaki.core import InputError, NiwakiError
+
+# Typer has carried its own copy of click since 0.26, so its errors are found by way of Typer.
+_USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="niwaki",
@@ -40,32 +44,61 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 it ran and failed, 2 bad input."""
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no error
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+    except OSError as error:
+        _forget_output()
+        code = _fail(f"the output could not be written ({error.strerror}).", 1)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; errors are one sentence on standard error."""
     try:
         code = app(arguments, standalone_mode=False, prog_name="niwaki")
-    except click.ClickException as error:
-        error.show()
-        return 2
+    except _USAGE_ERROR as error:
+        return _usage(error)
     except NiwakiError as error:
         return _fail(str(error), 2 if isinstance(error, InputError) else 1)
-    except MemoryError:
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; continue a fit with niwaki fit --resume RUN.", 130)
+    except BrokenPipeError:  # the reader of our output, such as head, has left
+        _forget_output()
+        return 0
+    except OSError as error:
+        what = error.filename or "a file or the output"
+        return _fail(f"{what} could not be read or written ({error.strerror or error}).", 1)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "alloc" not in str(error):  # torch has its own kind
+            raise
         return _fail(
             "the machine ran out of memory; niwaki doctor estimates what a fit needs, and fewer "
             "genes or --hidden units need less.",
             1,
         )
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; what was saved so far is intact.", 130)
-    except BrokenPipeError:  # the reader of our output, such as head, has left
-        sys.stderr.close()
-        return 0
     return code if isinstance(code, int) else 0
 
 
+def _usage(error: Any) -> int:
+    """Say what is wrong with a command line, in one sentence; without any arguments, show help."""
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "niwaki"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        return 2
+    return _fail(f"{error.format_message().rstrip('.')}; see {path} --help.", 2)
+
+
+def _forget_output() -> None:
+    """Send what is still to be printed nowhere, so that closing fails no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(text: str, code: int) -> int:
-    print(f"niwaki: error: {text[:1].upper()}{text[1:]}", file=sys.stderr)
+    print(f"niwaki: error: {text}", file=sys.stderr)
     return code

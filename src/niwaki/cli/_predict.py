@@ -34,12 +34,14 @@ def predict(
     from niwaki import experiment
     from niwaki.data import read_expression, write_long
 
+    if out.suffix not in (".csv", ".tsv"):
+        raise ConfigError(f"--out got '{out}'; expected a file name that ends in .csv or .tsv.")
     model = experiment.load_model(run)
     if start is None:
         inputs = experiment.open_run(run)[2]
         if inputs is None:
             raise RunFolderError(f"{run} was not fitted from a file; give start states by --start.")
-        starts = experiment.read_material(inputs).data
+        starts = experiment.read_material(inputs.expression_only()).data
     else:
         starts = read_expression(
             start, genes_file=genes, time_key=time_key, trajectory_key=trajectory_key, layer=layer

@@ -37,7 +37,8 @@ class NetworkScore(Record):
     method
         Which network: ``fit``, ``prior alone``, ``shuffled prior``, ``no prior``, ...
     edges
-        Number of predicted edges inside the scored region.
+        Number of predicted edges inside the scored region; `mean_out_degree` divides it by the
+        number of regulators that are scored.
     auprc
         Area under precision-recall of the edge weights; `auprc_ratio` divides it by the density
         of the reference, so 1 is chance.

@@ -65,8 +65,9 @@ def score_network(
     for name, network in (("reference", reference), ("prior", prior)):
         if network is not None and network.genes != predicted.genes:
             raise AlignmentError(
-                f"the predicted network covers {len(predicted.genes)} genes and the {name} "
-                f"{len(network.genes)} or in another order; align both to the same genes first."
+                f"the predicted network ({len(predicted.genes)} genes) and the {name} "
+                f"({len(network.genes)} genes) do not list the same genes in the same order; align "
+                "both to the same genes first."
             )
     genes = len(predicted.genes)
     inside = np.ones(genes, dtype=bool)
@@ -84,7 +85,7 @@ def score_network(
         method=method,
         sparsity=sparsity,
         edges=len(found),
-        mean_out_degree=len(found) / genes,
+        mean_out_degree=len(found) / max(int(inside.sum()), 1),
         **rates,
         auprc=auprc,
         auprc_ratio=None if auprc is None else auprc * pairs / positives,

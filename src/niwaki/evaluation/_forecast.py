@@ -1,6 +1,6 @@
 """How well expression is predicted: one step ahead, and rolled out from the start."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from niwaki.core import ForecastScore, PairVector, StateArray, Trajectories, Trajectory, ValuesArray
 
 
+@runtime_checkable
 class Predictor(Protocol):
     """Anything that predicts states one gap later."""
 
@@ -41,11 +42,11 @@ def pair_errors(predict: Predictor, trajectories: Trajectories) -> Float[np.ndar
 
 def rollout(predict: Predictor, trajectory: Trajectory) -> ValuesArray:
     """Return predictions at all later times from the first observation, step upon step."""
-    state, later = trajectory.values[:1].T, []
+    state, later = trajectory.values[:1].T, [np.empty((0, trajectory.values.shape[1]))]
     for time, gap in zip(trajectory.times[:-1], np.diff(trajectory.times), strict=True):
         state = predict(state, np.array([gap]), np.array([time]))
-        later.append(state[:, 0])
-    return np.stack(later)
+        later.append(state.T)
+    return np.concatenate(later)
 
 
 def rollout_errors(predict: Predictor, trajectories: Trajectories) -> Float[np.ndarray, " later"]:

@@ -17,6 +17,7 @@ from niwaki.experiment._folder import check_free as check_free
 from niwaki.experiment._folder import open_run as open_run
 from niwaki.experiment._material import Aligned as Aligned
 from niwaki.experiment._material import Material as Material
+from niwaki.experiment._material import make_material as make_material
 from niwaki.experiment._material import read_aligned as read_aligned
 from niwaki.experiment._material import read_material as read_material
 from niwaki.experiment._predict import FittedModel as FittedModel

@@ -1,7 +1,8 @@
 """One arm: train, prune, train on; resumable at any epoch, identical to an uninterrupted run."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from niwaki.core import Network, PairIndex, Pairs, derived_seed
+from niwaki.core import Network, PairIndex, Pairs, RunFolderError, derived_seed
 from niwaki.dynamics import (
     Method,
     Optimisation,
@@ -178,7 +179,8 @@ def run_arm(
         _close_round(state, folder)
         state.finished = True
         _save(state, folder)
-    rounds = [_read_round(folder, number) for number in range(state.round + 1)]
+    first = int(schedule.prunes_at(1))  # a prune before any training closes no round
+    rounds = [_read_round(folder, number) for number in range(first, state.round + 1)]
     return ArmResult(name, rounds, state.metrics, folder, state.epoch)
 
 
@@ -225,7 +227,7 @@ def _run_epoch(problem: Problem, state: _State, epoch: int, term: PriorTerm | No
         }
     )
     _note_progress(state, here, problem.groups)
-    if state.best is None or here.loss < state.best.loss:
+    if state.best is None or not here.loss >= state.best.loss:  # anything is better than NaN
         state.best = here
         state.best_tensors = {
             name: value.detach().clone()
@@ -261,18 +263,37 @@ def _round_file(folder: Path, number: int) -> Path:
 
 
 def _read_round(folder: Path, number: int) -> Round:
-    tensors, numbers = load_tensors(_round_file(folder, number))
-    return Round(**numbers, losses=tensors["held_out_losses"].numpy())
+    tensors, numbers = _load(_round_file(folder, number))
+    with _fitting(folder):
+        return Round(**numbers, losses=tensors["held_out_losses"].numpy())
 
 
 def load_round(problem: Problem, folder: Path, number: int) -> tuple[nn.Module, dict[str, Tensor]]:
     """Return the field and the masks of one round."""
-    model = problem.make_field()
+    model, device = problem.make_field(), problem.config.device
     shapes = {name: value.shape for name, value in model.state_dict().items()}
-    tensors, _ = load_tensors(_round_file(folder, number))
-    state, masks = unpack(tensors, shapes)
-    model.load_state_dict(state)
-    return model.to(problem.config.device), masks
+    tensors, _ = _load(_round_file(folder, number))
+    with _fitting(folder):
+        state, masks = unpack(tensors, shapes)
+        model.load_state_dict(state)
+    return model.to(device), {name: mask.to(device) for name, mask in masks.items()}
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    remedy = f"delete the folder {path.parent} and resume, which repeats this part of the run"
+    return load_tensors(path, remedy=remedy)
+
+
+@contextmanager
+def _fitting(folder: Path) -> Iterator[None]:
+    """Turn the errors of checkpoints of another model into a sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise RunFolderError(
+            f"the checkpoints in {folder} were made by another configuration or module; give the "
+            "one that the run began with, or fit again with --force."
+        ) from error
 
 
 def _save(state: _State, folder: Path) -> None:
@@ -311,13 +332,17 @@ def _restore(problem: Problem, folder: Path) -> _State:
     path = folder / "state.safetensors"
     if not path.exists():
         return _State(training, full_masks(model), {})
-    tensors, numbers = load_tensors(path)
+    tensors, numbers = _load(path)
+    with _fitting(folder):
+        return _continued(training, tensors, numbers, device=config.device)
 
+
+def _continued(
+    training: Training, tensors: dict[str, Tensor], numbers: dict[str, Any], *, device: str
+) -> _State:
     def part(prefix: str) -> dict[str, Tensor]:
         return {
-            k.removeprefix(prefix): v.to(config.device)
-            for k, v in tensors.items()
-            if k.startswith(prefix)
+            k.removeprefix(prefix): v.to(device) for k, v in tensors.items() if k.startswith(prefix)
         }
 
     training.restore(part("training."), numbers["training"])

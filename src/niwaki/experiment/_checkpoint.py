@@ -23,12 +23,20 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str
     StorageError
         If the disk is full; an earlier file of that name stays intact.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # a copy of its own for each tensor: weights that a module shares cannot be written else
+    plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     write_atomic(path, save(plain, metadata={"numbers": json.dumps(numbers)}))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(path: Path, *, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return what `save_tensors` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    remedy
+        What a person can do if the file cannot be read.
 
     Raises
     ------
@@ -41,8 +49,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             numbers: dict[str, Any] = json.loads((handle.metadata() or {})["numbers"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise RunFolderError(
-            f"{path} is cut off or damaged and cannot be read; delete that file and resume (the "
-            "run repeats what it held), or fit again."
+            f"{path} is missing, cut off or damaged and cannot be read; {remedy}."
         ) from error
     return tensors, numbers
 

@@ -1,24 +1,26 @@
 """The configuration of a fit: every choice that travels, checked once, kept in the run folder."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from niwaki.core import ConfigError
 from niwaki.dynamics import METHODS
 
 Criterion = Literal["dash", "dash-paper", "magnitude", "knowledge", "random"]
 KNOWLEDGE_CRITERIA = ("dash", "dash-paper", "knowledge")
+NEVER = "never"  # how a file or an option writes a patience of None
 
 
 class Settings(BaseModel):
     """Base of both parts of a configuration: frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 T = TypeVar("T", bound=Settings)
@@ -54,6 +56,25 @@ class Inputs(Settings):
     transpose_prior: bool = False
     scope: Literal["assayed", "all"] = "assayed"
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """Paths of the files given, by what they hold."""
+        named = {name: getattr(self, name) for name in _FILES}
+        return {name: path for name, path in named.items() if path}
+
+    def expression_only(self) -> Self:
+        """Return the same without networks and test data."""
+        dropped = dict.fromkeys(("prior", "ppi", "reference", "test"))
+        return self.model_copy(update=dropped)
+
+    def absolute(self) -> Self:
+        """Return the same files by absolute paths, valid from any working directory."""
+        places = {name: str(Path(path).absolute()) for name, path in self.paths.items()}
+        return self.model_copy(update=places)
+
+
+_FILES = ("data", "prior", "ppi", "reference", "test", "genes")
+
 
 class FitConfig(Settings):
     """How to fit and prune.
@@ -63,10 +84,12 @@ class FitConfig(Settings):
     field, hidden, initialisation, solver
         The model; `hidden` units per branch (count), by default 4.3 times the root of the number
         of genes and at least 40 (80 at 350 genes, where the papers take 40: twice the units
-        halve the test error of a fit [measured: ``niwaki benchmark sim350``]).
+        halve the test error of a fit [measured: ``niwaki benchmark sim350``]). The field is
+        ``module`` where a module of the caller's own was fitted.
     epochs, learning_rate, batch, patience
         Training: passes over the data (count), Adam's step, pairs per batch (count, or
-        ``trajectory``), and epochs without progress before stopping (count; None never stops).
+        ``trajectory``), and epochs without progress before stopping (count; None, in a file
+        ``"never"``, never stops).
     prior_loss
         Share of the PHOENIX prior loss in the loss (dimensionless, 0 to 1).
     criterion, lambda1, lambda2
@@ -93,7 +116,7 @@ class FitConfig(Settings):
     .. [1] dash2024, released training script: schedule, learning rates, stopping.
     """
 
-    field: Literal["phoenix", "mlp"] = "phoenix"
+    field: Literal["phoenix", "mlp", "module"] = "phoenix"
     hidden: int | None = Field(default=None, ge=1)
     initialisation: Literal["dash", "phoenix"] = "dash"
     solver: str = "etd4"
@@ -106,9 +129,9 @@ class FitConfig(Settings):
     lambda1: float = Field(default=0.8, ge=0, le=1)
     lambda2: float = Field(default=0.8, ge=0, le=1)
     first_prune: int = Field(default=3, ge=1)
-    first_amount: float = Field(default=0.7, ge=0, lt=1)
+    first_amount: float = Field(default=0.7, gt=0, lt=1)
     period: int = Field(default=10, ge=1)
-    amount: float = Field(default=0.1, ge=0, lt=1)
+    amount: float = Field(default=0.1, gt=0, lt=1)
     target_sparsity: float | None = Field(default=None, gt=0, lt=1)
     select: Literal["one-se", "best", "last"] = "one-se"
     held_out: float | tuple[int, ...] | None = None
@@ -119,30 +142,74 @@ class FitConfig(Settings):
     device: str = "auto"
     threads: int | None = Field(default=None, ge=1)
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.solver not in METHODS:
-            raise ValueError(f"solver must be one of {', '.join(METHODS)}")
-        if isinstance(self.batch, int) and self.batch < 1:
-            raise ValueError("batch must be at least 1 pair, or 'trajectory'")
-        if isinstance(self.held_out, float) and not 0 < self.held_out < 1:
-            raise ValueError("held_out must be a share between 0 and 1, or trajectory positions")
-        return self
+    @field_validator("patience", mode="before")
+    @classmethod
+    def _read_patience(cls, value: object) -> object:
+        return None if value == NEVER else value
+
+    @field_validator("solver")
+    @classmethod
+    def _check_solver(cls, value: str) -> str:
+        if value not in METHODS:
+            raise ValueError(f"expected one of {', '.join(METHODS)}")
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+            raise ValueError("expected auto, cpu, cuda or cuda:NUMBER")
+        return value
+
+    @field_validator("batch")
+    @classmethod
+    def _check_batch(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("expected at least 1 pair, or 'trajectory'")
+        return value
+
+    @field_validator("held_out")
+    @classmethod
+    def _check_held_out(cls, value: float | tuple[int, ...] | None) -> object:
+        if isinstance(value, float) and not 0 < value < 1:
+            raise ValueError("expected a share between 0 and 1, or positions of trajectories")
+        return value
 
     def resolve(self, genes: int) -> Self:
-        """Return the configuration with every automatic choice made for this data."""
+        """Return the configuration with every automatic choice made for this data.
+
+        Raises
+        ------
+        ConfigError
+            If the device is not there.
+        """
         hidden = self.hidden or max(40, round(4.3 * genes**0.5 / 10) * 10)
         # small products do not gain from a second thread, they wait for it
         threads = self.threads or (1 if genes * hidden < 100_000 else torch.get_num_threads())
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        check_device(device)
         return self.model_copy(update={"hidden": hidden, "threads": threads, "device": device})
+
+    def table(self) -> dict[str, Any]:
+        """Return the values as a configuration file writes them."""
+        return self.model_dump() | ({"patience": NEVER} if self.patience is None else {})
 
     @property
     def uses_knowledge(self) -> bool:
         """Whether the prior can change the result."""
         return self.criterion in KNOWLEDGE_CRITERIA or self.prior_loss > 0
+
+
+def check_device(device: str) -> None:
+    """Raise `ConfigError` if a device, such as ``cuda:1``, is not in this machine."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device != "cpu" and int(device.partition(":")[2] or 0) >= count:
+        raise ConfigError(
+            f"device '{device}' was asked for, but this machine has {count} usable GPUs; use "
+            "device 'cpu', or 'auto' to take what is there."
+        )
 
 
 def make_config(values: dict[str, Any], where: str = "the configuration") -> FitConfig:
@@ -166,14 +233,19 @@ def _validated(kind: type[T], values: dict[str, Any], where: str) -> T:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"][:1]) or "values"
-        known = ", ".join(kind.model_fields)
+        if not first["loc"]:
+            raise ConfigError(
+                f"{where} has {values!r} where a table of options is expected."
+            ) from error
+        key, known = first["loc"][0], ", ".join(kind.model_fields)
         if first["type"] == "extra_forbidden":
             raise ConfigError(
                 f"{where} has the unknown key '{key}'; known keys are {known}."
             ) from error
+        same = [e["msg"] for e in error.errors() if e["loc"][0] == key]
+        reason = "; or: ".join(dict.fromkeys(msg.removeprefix("Value error, ") for msg in same))
         raise ConfigError(
-            f"{where} has {key} = {first['input']!r}, which does not fit ({first['msg']})."
+            f"{where} has {key} = {first['input']!r}, which does not fit ({reason})."
         ) from error
 
 
@@ -229,7 +301,9 @@ def load_config(path: Path | None, options: dict[str, Any], *, has_prior: bool =
         raise ConfigError(
             f"{path} has the unknown table or key '{min(unknown)}'; options belong under [fit]."
         )
-    values = {**tables.get("fit", {}), **options}
+    written = tables.get("fit", {})
+    make_config(written, str(path))  # so that a mistake in the file is not blamed on the options
+    values = {**written, **options}
     if not has_prior:
         values.setdefault("criterion", "magnitude")
-    return make_config(values, "the options" if path is None else str(path))
+    return make_config(values, "the command")

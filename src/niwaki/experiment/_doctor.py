@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-import torch
 
 from niwaki.core import AlignmentReport, DataSummary, Record
 from niwaki.dynamics import Optimisation, Training, make_batches, train_epoch
@@ -126,8 +125,6 @@ def time_epoch(problem: Problem) -> float:
         began = time.perf_counter()
         train_epoch(training, problem.train, batches=few, method=problem.method, masks=masks)
         seconds = time.perf_counter() - began
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
     return seconds / len(few) * (len(batches) + 1)  # one more for the held-out loss
 
 

@@ -1,31 +1,46 @@
 """The main job: fit, prune, control, score, and leave a run folder."""
 
-import json
+import hashlib
 import platform
 import shlex
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from niwaki import __version__
-from niwaki.core import (
-    Provenance,
-    RunFolderError,
-    RunRecord,
-)
+from niwaki.core import Network, Provenance, RunFolderError, RunRecord, Trajectories
+from niwaki.data import Split
 from niwaki.experiment._arm import ArmResult, Problem, Progress, run_arm
-from niwaki.experiment._config import FitConfig, Inputs
+from niwaki.experiment._config import FitConfig, Inputs, check_device
 from niwaki.experiment._doctor import scale_notes
-from niwaki.experiment._folder import RunFolder, create_run, file_hash, open_run
+from niwaki.experiment._folder import (
+    RunFolder,
+    check_free,
+    check_unchanged,
+    create_run,
+    file_hash,
+    open_run,
+)
 from niwaki.experiment._material import Aligned, Material, check_dynamics, read_material
 from niwaki.experiment._prepare import check_choice, make_problem, split_data
 from niwaki.experiment._results import write_results
-from niwaki.experiment._scoring import FIT, NO_PRIOR, SHUFFLED, shuffled_prior
+from niwaki.experiment._scoring import FIT, NO_PRIOR, SHUFFLED, make_judge, shuffled_prior
 from niwaki.experiment._threads import use_threads
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A checked run: whatever can be refused has been, and nothing is written yet."""
+
+    material: Material
+    problem: Problem
+    parts: Split
+    notes: list[str]
 
 
 def fit(
@@ -34,6 +49,7 @@ def fit(
     *,
     out: Path | str,
     inputs: Inputs | None = None,
+    module: nn.Module | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> RunRecord:
@@ -50,6 +66,11 @@ def fit(
     inputs
         The files that `material` was read from, kept so that the run can be resumed from the
         command line.
+    module
+        A field of your own instead of a named one: maps states ``[pair, gene]`` to their rates of
+        change by two linear layers, genes to hidden units to genes, whose weights are pruned. A
+        copy is trained from the weights that it has; random layers such as dropout would make the
+        run unrepeatable.
     force
         Replace an earlier run in `out`.
     progress
@@ -62,16 +83,23 @@ def fit(
     DivergedError
         If training leaves the finite range.
     """
+    check_free(Path(out), force=force)
     resolved = (config or FitConfig()).resolve(len(material.data.genes))
-    notes = _check(material, resolved)
+    if module is not None:
+        resolved = resolved.model_copy(update={"field": "module"})
+    plan = _plan(material, resolved, module)
     folder = create_run(
         Path(out), resolved, inputs=inputs, force=force, notes=_describe(material, inputs)
     )
-    return _run(folder, material, resolved, inputs, notes, progress)
+    return _run(folder, plan, inputs, progress)
 
 
 def resume(
-    out: Path | str, *, material: Material | None = None, progress: Progress | None = None
+    out: Path | str,
+    *,
+    material: Material | None = None,
+    module: nn.Module | None = None,
+    progress: Progress | None = None,
 ) -> RunRecord:
     """Continue an interrupted run; the result is bit-identical to an uninterrupted one.
 
@@ -81,13 +109,15 @@ def resume(
         The run folder.
     material
         Needed only when the run was started from Python objects; else the files are read again.
+    module
+        The module that was given to `fit`, with the weights that it had then.
     progress
         Told about every epoch.
 
     Raises
     ------
     RunFolderError
-        If `out` is not a run folder, or its input files have changed.
+        If `out` is not a run folder, or its input files or its configuration have changed.
     """
     folder, config, inputs = open_run(Path(out))
     if material is None:
@@ -97,42 +127,38 @@ def resume(
                 "with experiment.resume(out, material=...)."
             )
         material = read_material(inputs)
-    before = json.loads((folder.path / "inputs.json").read_text(encoding="utf-8"))
-    now = _describe(material, inputs)
-    if before.get("hashes") != now["hashes"]:
-        raise RunFolderError(
-            f"the input files of {out} have changed since the run began; fit again with --force."
-        )
-    return _run(folder, material, config, inputs, _check(material, config), progress)
+    check_unchanged(folder, _hashes(material, inputs))
+    check_device(config.device)
+    return _run(folder, _plan(material, config, module), inputs, progress)
 
 
-def _check(material: Material, config: FitConfig) -> list[str]:
-    split_data(material.data, config)
+def _plan(material: Material, config: FitConfig, module: nn.Module | None) -> _Plan:
+    """Return everything that a run works with, or say what it cannot work with."""
     notes = [*material.notes, *check_dynamics(material.data), *scale_notes(material)]
-    return notes + check_choice(material, config)
+    notes += check_choice(material, config)
+    if material.reference is not None:
+        make_judge(material.reference.network, None, material.scope)
+    parts = split_data(material.data, config)
+    with use_threads(config.threads or 1):
+        problem = make_problem(parts, config, module)
+    return _Plan(material, problem, parts, notes)
 
 
 def _run(
-    folder: RunFolder,
-    material: Material,
-    config: FitConfig,
-    inputs: Inputs | None,
-    notes: list[str],
-    progress: Progress | None,
+    folder: RunFolder, plan: _Plan, inputs: Inputs | None, progress: Progress | None
 ) -> RunRecord:
     wall, cpu = time.monotonic(), time.process_time()
-    parts = split_data(material.data, config)
-    folder.log(f"niwaki {__version__}, {len(material.data.genes)} genes, {config.criterion}")
+    problem, config = plan.problem, plan.problem.config
+    folder.log(f"niwaki {__version__}, {len(problem.genes)} genes, {config.criterion}")
     with use_threads(config.threads or 1):
-        problem = make_problem(parts, config)
-        arms = run_arms(problem, material, folder, progress)
+        arms = run_arms(problem, plan.material, folder, progress)
         record = write_results(
             folder,
             problem=problem,
-            material=material,
-            parts=parts,
+            material=plan.material,
+            parts=plan.parts,
             arms=arms,
-            notes=notes,
+            notes=plan.notes,
             provenance=lambda: _provenance(config, inputs, wall, cpu),
         )
     folder.log(f"done in {record.provenance.wall_seconds:.1f} s")
@@ -169,13 +195,9 @@ def run_arms(
 
 def _describe(material: Material, inputs: Inputs | None) -> dict[str, Any]:
     """Return the content of ``inputs.json``: files, hashes, alignment."""
-    files = {} if inputs is None else inputs.model_dump()
-    named = {
-        k: files[k] for k in ("data", "prior", "ppi", "reference", "test", "genes") if files.get(k)
-    }
     return {
-        "files": named,
-        "hashes": {key: file_hash(Path(path)) for key, path in named.items()},
+        "files": {} if inputs is None else inputs.absolute().paths,
+        "hashes": _hashes(material, inputs),
         "alignment": {
             key: aligned.report.model_dump()
             for key in ("prior", "ppi", "reference")
@@ -185,8 +207,31 @@ def _describe(material: Material, inputs: Inputs | None) -> dict[str, Any]:
     }
 
 
+def _hashes(material: Material, inputs: Inputs | None) -> dict[str, str]:
+    """Return what identifies the inputs: hashes of files, or else of the objects' content."""
+    if inputs is not None:
+        return {name: file_hash(Path(path)) for name, path in inputs.paths.items()}
+    networks = {name: getattr(material, name) for name in ("prior", "ppi", "reference")}
+    hashes = {name: _content(a.network) for name, a in networks.items() if a is not None}
+    expression = {"data": material.data, "test": material.test}
+    return hashes | {name: _content(t) for name, t in expression.items() if t is not None}
+
+
+def _content(thing: Network | Trajectories) -> str:
+    """Return a hash of a network or of trajectories."""
+    digest = hashlib.sha256("\0".join(thing.genes).encode())
+    if isinstance(thing, Network):
+        arrays = [thing.source, thing.target, thing.weight]
+    else:
+        digest.update("\0".join(item.name for item in thing.items).encode())
+        arrays = [array for item in thing.items for array in (item.times, item.values)]
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
 def _provenance(config: FitConfig, inputs: Inputs | None, wall: float, cpu: float) -> Provenance:
-    named = _describe_files(inputs)
+    files = {} if inputs is None else inputs.paths
     return Provenance(
         niwaki=__version__,
         python=platform.python_version(),
@@ -196,14 +241,7 @@ def _provenance(config: FitConfig, inputs: Inputs | None, wall: float, cpu: floa
         threads=config.threads or 1,
         seed=config.seed,
         command=shlex.join(["niwaki", *sys.argv[1:]]),
-        inputs=named,
+        inputs={Path(path).name: file_hash(Path(path)) for path in files.values()},
         wall_seconds=time.monotonic() - wall,
         cpu_seconds=time.process_time() - cpu,
     )
-
-
-def _describe_files(inputs: Inputs | None) -> dict[str, str]:
-    if inputs is None:
-        return {}
-    paths = (inputs.data, inputs.prior, inputs.ppi, inputs.reference, inputs.test, inputs.genes)
-    return {Path(path).name: file_hash(Path(path)) for path in paths if path}

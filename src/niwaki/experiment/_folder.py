@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from niwaki.core import RunFolderError, storage_error, write_atomic
+from niwaki.core import InputError, RunFolderError, StorageError, storage_error, write_atomic
 from niwaki.experiment._config import (
     FitConfig,
     Inputs,
@@ -72,7 +72,7 @@ def check_free(path: Path, *, force: bool) -> None:
     RunFolderError
         If `path` is a file, or a non-empty folder and `force` is off or it is not a run folder.
     """
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         raise RunFolderError(f"{path} is a file; choose another folder for the run with --out.")
     if not path.exists() or not any(path.iterdir()):
         return
@@ -106,28 +106,53 @@ def create_run(
         Replace an earlier run.
     notes
         Further content of ``inputs.json``: hashes and alignment reports.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; a folder that was not there is not there then either.
     """
     check_free(path, force=force)
-    if path.exists() and any(path.iterdir()):
-        for name in RUN_FILES:
-            entry = path / name
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink(missing_ok=True)
+    new = not path.exists()
+    _clear(path)
     make_folder(path)
     folder = RunFolder(path)
-    tables = {"niwaki": {"version": FOLDER_VERSION}, "fit": config.model_dump()}
+    tables = {"niwaki": {"version": FOLDER_VERSION}, "fit": config.table()}
     if inputs is not None:
-        tables["inputs"] = inputs.model_dump()
-    folder.write("inputs.json", json.dumps(notes, indent=1) + "\n")
-    folder.write("config.toml", to_toml(tables))
+        tables["inputs"] = inputs.absolute().model_dump()
+    text = to_toml(tables)
+    try:
+        folder.write("inputs.json", json.dumps(notes | {"config": _digest(text)}, indent=1) + "\n")
+        folder.write("config.toml", text)  # last: it is what makes the folder a run
+    except StorageError:
+        _clear(path)
+        if new:
+            path.rmdir()
+        raise
     return folder
 
 
-# Everything a run may leave behind; --force removes these and nothing else.
+def _clear(path: Path) -> None:
+    """Remove what a run may have left in a folder, and nothing else."""
+    for name in RUN_FILES:
+        entry = path / name
+        try:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif path.is_dir():
+                entry.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(entry, error) from error
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# Everything a run may leave behind; --force removes these and nothing else. What makes a folder a
+# finished run goes first, what makes it a run goes last.
 RUN_FILES = (
-    "config.toml",
+    "DONE",
     "inputs.json",
     "model.safetensors",
     "checkpoint",
@@ -139,8 +164,7 @@ RUN_FILES = (
     "MODEL_CARD.md",
     "report.html",
     "run.log",
-    "data",
-    "DONE",
+    "config.toml",
 )
 
 
@@ -158,7 +182,8 @@ def open_run(path: Path) -> tuple[RunFolder, FitConfig, Inputs | None]:
             "niwaki fit wrote."
         )
     tables = read_toml(path / "config.toml")
-    version = tables.get("niwaki", {}).get("version")
+    about = tables.get("niwaki")
+    version = about.get("version") if isinstance(about, dict) else None
     if version != FOLDER_VERSION:
         raise RunFolderError(
             f"{path} has run-folder version {version}, this Niwaki reads version {FOLDER_VERSION}; "
@@ -170,7 +195,49 @@ def open_run(path: Path) -> tuple[RunFolder, FitConfig, Inputs | None]:
     return RunFolder(path), config, inputs
 
 
+def check_unchanged(folder: RunFolder, hashes: dict[str, str]) -> None:
+    """Refuse to continue a run whose inputs or configuration are not those it began with.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    hashes
+        What the inputs hash to now, by what they hold.
+
+    Raises
+    ------
+    RunFolderError
+        If something changed, or ``inputs.json`` is damaged.
+    """
+    path = folder.path / "inputs.json"
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        known, config = dict(before["hashes"]), before["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{path} is missing, cut off or damaged, so the run cannot be continued; fit again "
+            "with --force."
+        ) from error
+    if config != _digest((folder.path / "config.toml").read_text(encoding="utf-8")):
+        raise RunFolderError(
+            f"{folder.path / 'config.toml'} was edited since the run began; undo that to resume, "
+            "or fit again with --config and --force."
+        )
+    changed = sorted(name for name in known | hashes if known.get(name) != hashes.get(name))
+    if changed:
+        raise RunFolderError(
+            f"the input files of {folder.path} have changed since the run began "
+            f"({', '.join(changed)}); fit again with --force."
+        )
+
+
 def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    """Return the SHA-256 of a file; raises `InputError` if it cannot be read."""
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"{path} could not be read ({error.strerror or error}); check its path."
+        ) from error

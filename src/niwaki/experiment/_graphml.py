@@ -5,7 +5,9 @@ import xml.etree.ElementTree as ET
 from niwaki.core import Network
 
 _NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
-_CONTROL = {code: None for code in range(32) if code not in (9, 10, 13)}
+# what XML 1.0 cannot hold: most control characters, lone surrogates and two non-characters
+_CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000)])
+_CONTROL |= {0xFFFE: None, 0xFFFF: None}
 
 
 def to_graphml(network: Network) -> str:

@@ -90,6 +90,57 @@ def read_material(inputs: Inputs) -> Material:
     )
 
 
+def make_material(
+    data: Trajectories,
+    *,
+    prior: Network | None = None,
+    ppi: Network | None = None,
+    reference: Network | None = None,
+    test: Trajectories | None = None,
+    scope: str = "assayed",
+    label: str = "expression data",
+) -> Material:
+    """Return material made of objects instead of files; networks are matched by gene name.
+
+    Parameters
+    ----------
+    data, test
+        Expression to fit, and expression to test forecasts on.
+    prior, ppi, reference
+        Suspected edges, regulator interactions, and a known network, over any genes.
+    scope
+        Region that the reference judges: ``assayed`` regulators or ``all``.
+    label
+        Name of the data for people.
+
+    Raises
+    ------
+    AlignmentError
+        If a network shares no edge with the genes of the data.
+    InputError
+        If a gene of the data is missing from `test`.
+
+    Examples
+    --------
+    >>> reading = read_anndata(adata, time_key="dpt_pseudotime")  # doctest: +SKIP
+    >>> edges = Network.from_edges(["GATA1", "GATA1"], ["KLF1", "SPI1"])  # doctest: +SKIP
+    >>> fit(make_material(reading.trajectories, prior=edges), out="run")  # doctest: +SKIP
+    """
+
+    def network(given: Network | None, name: str) -> Aligned | None:
+        return None if given is None else Aligned(*align(given, data.genes, file=name))
+
+    return Material(
+        label=label,
+        data=data,
+        prior=network(prior, "the prior"),
+        ppi=network(ppi, "the regulator interactions"),
+        reference=network(reference, "the reference"),
+        test=None if test is None else test.select_genes(data.genes),
+        scope=scope,
+    )
+
+
 def read_aligned(path: str, genes: tuple[str, ...], *, swap: bool = False) -> Aligned:
     """Read a table of edges and align it to `genes`; `swap` exchanges sources and targets."""
     reading = read_network(path, genes=genes)

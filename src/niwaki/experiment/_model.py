@@ -25,12 +25,22 @@ def field_factory(config: FitConfig, genes: int, module: nn.Module | None = None
     genes
         Number of genes (count).
     module
-        A user's own batch-major field, used as it is instead of a named one.
+        A user's own batch-major field, used as it is where the field is ``module``.
+
+    Raises
+    ------
+    ConfigError
+        If the field is ``module`` and there is none.
     """
+    if config.field == "module" and module is None:
+        raise ConfigError(
+            "the field 'module' is a module of your own, which no file holds; pass it from Python "
+            "as module=..., or choose the field phoenix or mlp."
+        )
 
     def make() -> nn.Module:
         if module is not None:
-            return ModuleField(copy.deepcopy(module))
+            return ModuleField(copy.deepcopy(module)).float()  # as the data is
         generator = torch.Generator().manual_seed(derived_seed(config.seed, "field"))
         hidden = config.hidden or 1
         if config.field == "mlp":
@@ -75,6 +85,28 @@ def chain_names(field: nn.Module) -> tuple[ChainNames, ...]:
             f"network can be read; this one has linear layers of shapes {shapes}."
         )
     return (ChainNames("module", f"{linear[0]}.weight", f"{linear[1]}.weight"),)
+
+
+def check_module(field: nn.Module, genes: int) -> None:
+    """Check that a user's module maps states of this many genes to their rates of change.
+
+    Raises
+    ------
+    ConfigError
+        If it does not, or is not a chain of two linear layers.
+    """
+    taken = field.get_parameter(chain_names(field)[0].first).shape[1]
+    given = "nothing"
+    if taken == genes:
+        with torch.no_grad():
+            change = field(torch.zeros(genes, 2))
+        if change.shape == (genes, 2):
+            return
+        given = f"an array of shape {tuple(change.T.shape)}"
+    raise ConfigError(
+        f"the module takes {taken} genes and gives {given} for 2 states, but the data has {genes} "
+        f"genes; it must map [pair, {genes}] to [pair, {genes}]."
+    )
 
 
 def full_masks(field: nn.Module) -> dict[str, Tensor]:

@@ -93,14 +93,15 @@ def load_model(run: Path | str, module: nn.Module | None = None) -> FittedModel:
         raise RunFolderError(
             f"{folder.path} has no model yet; finish it with niwaki fit --resume {folder.path}."
         )
-    tensors, numbers = load_tensors(path)
-    genes = tuple(numbers["genes"])
-    field = field_factory(config, len(genes), module)()
+    remedy = f"write it again with niwaki fit --resume {folder.path}"
+    tensors, numbers = load_tensors(path, remedy=remedy)
     masks = {k.removeprefix(_MASK): v for k, v in tensors.items() if k.startswith(_MASK)}
     weights = {k: v for k, v in tensors.items() if not k.startswith(_MASK)}
     try:
+        genes = tuple(numbers["genes"])
+        field = field_factory(config, len(genes), module)()
         field.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, TypeError) as error:
         raise RunFolderError(
             f"{path} does not fit the model of {folder.path / 'config.toml'}; one of them was "
             "replaced, so fit again."
@@ -142,11 +143,13 @@ def predict(
     InputError
         If a gene of the model is missing from `starts`.
     ConfigError
-        If a time lies before the start.
+        If a time is not a finite number, or lies before the start.
     DivergedError
         If a prediction leaves the finite range.
     """
     aligned = starts.select_genes(model.genes)
+    if times is not None and not (len(times) and np.isfinite(times).all()):
+        raise ConfigError("prediction times must be finite numbers, at least one of them.")
     items = [_roll_out(model, item, times) for item in aligned.items]
     return Trajectories(model.genes, tuple(items))
 
@@ -155,7 +158,7 @@ def _roll_out(
     model: FittedModel, item: Trajectory, times: Sequence[float] | np.ndarray | None
 ) -> Trajectory:
     wanted = item.times if times is None else np.unique(np.asarray(times, dtype=float))
-    if len(wanted) == 0 or wanted[0] < item.times[0]:
+    if wanted[0] < item.times[0]:
         raise ConfigError(
             f"trajectory '{item.name}' starts at time {item.times[0]:g}; give prediction times "
             "from there on, since a model runs forwards only."

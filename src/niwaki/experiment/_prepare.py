@@ -3,13 +3,20 @@
 import numpy as np
 from torch import nn
 
-from niwaki.core import AlignmentError, ConfigError, DataSummary, Trajectories, derived_seed
+from niwaki.core import (
+    AlignmentError,
+    ConfigError,
+    DataSummary,
+    InputError,
+    Trajectories,
+    derived_seed,
+)
 from niwaki.data import Split, constant_genes, split
 from niwaki.dynamics import PairTensors, make_method
 from niwaki.experiment._arm import Problem
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._material import Material
-from niwaki.experiment._model import chain_names, field_factory
+from niwaki.experiment._model import check_module, field_factory
 
 _SHARE_OF_TRAJECTORIES = 0.1
 _SHARE_OF_STEPS = 0.2  # of a single trajectory, where a tenth would often be one pair
@@ -30,12 +37,12 @@ def make_problem(parts: Split, config: FitConfig, module: nn.Module | None = Non
     Raises
     ------
     ConfigError
-        If a user's `module` is not a chain of two linear layers.
+        If a user's `module` is not a chain of two linear layers over the genes.
     """
     pairs, judged = parts.train.pairs(), parts.held_out.pairs()
     make_field = field_factory(config, len(parts.train.genes), module)
     example = make_field()
-    chain_names(example)
+    check_module(example, len(parts.train.genes))
     return Problem(
         config=config,
         genes=parts.train.genes,
@@ -57,7 +64,11 @@ def check_choice(material: Material, config: FitConfig) -> list[str]:
         If the criterion needs a prior and none was given.
     AlignmentError
         If no edge of the prior lies among the genes of the data.
+    InputError
+        If the test data holds no two times of one trajectory.
     """
+    if material.test is not None:
+        check_test(material.test)
     if config.uses_knowledge and material.prior is None:
         raise ConfigError(
             f"criterion '{config.criterion}' needs a prior and none was given; add --prior FILE, "
@@ -74,6 +85,14 @@ def check_choice(material: Material, config: FitConfig) -> list[str]:
     if not config.uses_knowledge and config.controls:
         notes.append("Without knowledge in the fit there is no control to fit again.")
     return notes
+
+
+def check_test(test: Trajectories) -> None:
+    """Raise `InputError` if the test data has no pair of times to be forecast."""
+    try:
+        test.pairs()
+    except InputError as error:
+        raise InputError(f"the test data: {error}") from error
 
 
 def summarise(material: Material, parts: Split) -> DataSummary:

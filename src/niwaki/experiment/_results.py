@@ -10,11 +10,14 @@ import numpy as np
 
 from niwaki.core import (
     ArmSummary,
+    DivergedError,
     GeneCurve,
     PathPoint,
     Provenance,
     RunRecord,
+    TimesArray,
     Trajectories,
+    ValuesArray,
 )
 from niwaki.data import Split
 from niwaki.dynamics import audit
@@ -209,7 +212,7 @@ def _curves(model: FittedModel, data: Trajectories, parts: Split) -> list[GeneCu
     for index in order:
         item = data.items[index]
         times = np.union1d(item.times, np.linspace(item.times[0], item.times[-1], _CURVE_POINTS))
-        fine = predict(model, data.subset([index]), times=times).items[0]
+        fine = _roll_out(model, data.subset([index]), times)
         for gene in genes:
             curves.append(
                 GeneCurve(
@@ -218,8 +221,16 @@ def _curves(model: FittedModel, data: Trajectories, parts: Split) -> list[GeneCu
                     held_out=index in held,
                     times=item.times.tolist(),
                     observed=item.values[:, gene].tolist(),
-                    predicted_times=fine.times.tolist(),
-                    predicted=fine.values[:, gene].tolist(),
+                    predicted_times=times.tolist(),
+                    predicted=fine[:, gene].tolist(),
                 )
             )
     return curves
+
+
+def _roll_out(model: FittedModel, start: Trajectories, times: TimesArray) -> ValuesArray:
+    """Return predicted states; NaN if they leave the finite range, which must not lose a run."""
+    try:
+        return predict(model, start, times=times).items[0].values
+    except DivergedError:
+        return np.full((len(times), len(model.genes)), np.nan)

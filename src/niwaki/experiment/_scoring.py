@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from niwaki.core import (
+    ConfigError,
     EdgeIndex,
     ForecastScore,
     Network,
@@ -63,7 +64,12 @@ class Judge:
 
 
 def make_judge(reference: Network, prior: Network | None, scope: str) -> Judge:
-    """Return the judge for a scope, ``assayed`` or ``all``."""
+    """Return the judge for a scope, ``assayed`` or ``all``; raises `ConfigError` for another."""
+    if scope not in ("assayed", "all"):
+        raise ConfigError(
+            f"scope is '{scope}'; expected 'assayed' (regulators that the reference has targets "
+            "of) or 'all'."
+        )
     sources = assayed_regulators(reference) if scope == "assayed" else None
     return Judge(reference, prior, sources)
 

@@ -190,7 +190,7 @@ def _corrections(fit: NetworkScore) -> list[str]:
     parts = []
     if fit.missing and is_number(fit.missing_found):
         parts.append(
-            f"of {count(fit.missing)} true edges that the prior lacks it found "
+            f"of {count(fit.missing)} true edges that the prior lacks the fitted network found "
             f"{share(fit.missing_found, 0)}"
         )
     if fit.false and is_number(fit.false_rejected):
@@ -223,14 +223,15 @@ def _prior_words(method: str) -> str:
 
 
 def _help(fit: ArmSummary, controls: Sequence[ArmSummary]) -> str:
-    clear = [_clearly_lower(fit, arm) for arm in controls]
-    if all(clear):
+    unclear = [arm for arm in controls if not _clearly_lower(fit, arm)]
+    if not unclear:
         return "The prior helps the forecast"
     if not math.isfinite(fit.held_out_loss) or any(
         arm.held_out_loss <= fit.held_out_loss for arm in controls
     ):
         return "The prior does not help the forecast"
-    return "The prior does not clearly help the forecast (the difference is within the noise)"
+    names = " and ".join(_prior_words(arm.method) for arm in unclear)
+    return f"The prior does not clearly help the forecast (with {names} it is as good within noise)"
 
 
 def _clearly_lower(fit: ArmSummary, control: ArmSummary) -> bool:

@@ -56,10 +56,10 @@ def score_table(record: RunRecord) -> "Table":
     scores = record.networks
     rows = [Row(_score_cells(s), strong=s.method == FIT) for s in scores]
     if network_score(record, PRIOR_ALONE) is None:
-        rows.append(Row([PRIOR_ALONE, "no prior was given", *[ABSENT] * 11]))
+        rows.append(Row([PRIOR_ALONE, "no prior was given", *[ABSENT] * 10]))
     names = (
         "network|edges|edges per gene|precision|recall|F1|balanced accuracy|AUPRC|AUPRC / chance|"
-        "early precision|sparsity|missing edges found|false edges rejected"
+        "early precision|missing edges found|false edges rejected"
     )
     return Table("Networks against the reference", names.split("|"), rows)
 
@@ -124,7 +124,6 @@ def _score_cells(score: NetworkScore) -> list[str]:
         count(score.edges),
         number(score.mean_out_degree),
         *[number(value) for value in values],
-        share(score.sparsity),
         _of(score.missing_found, score.missing),
         _of(score.false_rejected, score.false),
     ]

@@ -66,7 +66,14 @@ def test_log_ticks_within_less_than_a_decade_are_still_there():
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [(0.0, "0"), (1000.0, "1,000"), (0.05, "0.05"), (1e-5, "10⁻⁵"), (3e7, "3×10⁷"), (-2.0, "\u22122")],
+    [
+        (0.0, "0"),
+        (1000.0, "1,000"),
+        (0.05, "0.05"),
+        (1e-5, "10⁻⁵"),
+        (3e7, "3×10⁷"),
+        (-2.0, "\u22122"),
+    ],
 )
 def test_tick_labels_are_short(value, label):
     assert tick_label(value) == label
