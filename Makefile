@@ -26,8 +26,8 @@ setup: $(STAMP)  ## make the virtual environment and install everything
 demo: $(STAMP)  ## run the main job on the built-in simulated example, report included
 	$(BIN)/niwaki demo --out demo --force
 
-test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest -n 2
+test: $(STAMP)  ## run the tests, on one thread per worker
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: $(STAMP) lint test  ## what CI runs: format, lint, types, layers, tests
 

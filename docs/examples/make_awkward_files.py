@@ -27,7 +27,7 @@ with tempfile.TemporaryDirectory() as place:
 with (folder / "measurements.csv").open("w", newline="") as handle:
     handle.write("# exported from the plate reader\n")
     writer = csv.writer(handle, delimiter=";")
-    writer.writerow(["ORF", "after shift", "flask", "expr"])
+    writer.writerow(["Gene_ID", "after shift", "flask", "expr"])
     for number, flask in enumerate(expression.items, start=1):
         for time, values in zip(flask.times, flask.values, strict=True):
             for gene, value in zip(expression.genes, values, strict=True):

@@ -129,11 +129,12 @@ def ridge_fit(middles, slopes, gaps, penalty):
     return solved[:n].T, solved[n]
 
 
-def left_out_error(middles, slopes, gaps, penalty):
-    """Sum of squared errors of each row's change, fitted without that row."""
+def left_out_error(middles, slopes, gaps, penalty, groups):
+    """Sum of squared errors of each group's changes, fitted without that group."""
     total = 0.0
-    for row in range(len(gaps)):
-        others = np.arange(len(gaps)) != row
-        matrix, constant = ridge_fit(middles[others], slopes[others], gaps[others], penalty)
-        total += np.sum((gaps[row] * (slopes[row] - matrix @ middles[row] - constant)) ** 2)
+    for group in sorted(set(groups)):
+        out = np.array(groups) == group
+        matrix, constant = ridge_fit(middles[~out], slopes[~out], gaps[~out], penalty)
+        for row in np.flatnonzero(out):
+            total += np.sum((gaps[row] * (slopes[row] - matrix @ middles[row] - constant)) ** 2)
     return total

@@ -27,10 +27,11 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         print(f"niwaki {__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()
@@ -64,25 +65,30 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, standalone_mode=False, prog_name="niwaki")
     except _USAGE_ERROR as error:
         return _usage(error)
-    except NiwakiError as error:
-        return _fail(str(error), 2 if isinstance(error, InputError) else 1)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; continue a fit with niwaki fit --resume RUN.", 130)
     except BrokenPipeError:  # the reader of our output, such as head, has left
         _forget_output()
         return 0
-    except OSError as error:
+    except (NiwakiError, OSError, MemoryError, RuntimeError) as error:
+        return _explain(error)
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong; anything else than these kinds is a mistake of ours, and is raised."""
+    if isinstance(error, NiwakiError):
+        return _fail(str(error), 2 if isinstance(error, InputError) else 1)
+    if isinstance(error, OSError):
         what = error.filename or "a file or the output"
         return _fail(f"{what} could not be read or written ({error.strerror or error}).", 1)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "alloc" not in str(error):  # torch has its own kind
-            raise
-        return _fail(
-            "the machine ran out of memory; niwaki doctor estimates what a fit needs, and fewer "
-            "genes or --hidden units need less.",
-            1,
-        )
-    return code if isinstance(code, int) else 0
+    if isinstance(error, RuntimeError) and "alloc" not in str(error):  # torch's lack of memory
+        raise error
+    return _fail(
+        "the machine ran out of memory; niwaki doctor estimates what a fit needs, and fewer genes "
+        "or --hidden units need less.",
+        1,
+    )
 
 
 def _usage(error: Any) -> int:

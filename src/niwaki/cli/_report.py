@@ -13,13 +13,19 @@ from niwaki.cli._output import print_json, say
 @app.command(epilog="Example: niwaki report run")
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.")],
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Write each figure as an .svg file too.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write report.html from a finished run folder; needs nothing else."""
-    from niwaki.report import write_report
+    from niwaki.report import write_figures, write_report
 
     page = write_report(run)
+    drawn = write_figures(run) if figures else []
     if json:
-        print_json({"report": str(page)})
-    else:
-        say(f"Report   {page}")
+        print_json({"report": str(page), "figures": [str(path) for path in drawn]})
+        return
+    say(f"Report   {page}")
+    for path in drawn:
+        say(f"Figure   {path}")

@@ -10,7 +10,7 @@ from scipy import linalg
 from niwaki.core import GeneVector, Pairs, PairVector, StateArray, Trajectories
 from niwaki.evaluation._forecast import Predictor
 
-_RIDGES = np.logspace(-6, 4, 31)  # relative to the mean squared input, from none to all shrunk
+_RIDGES = np.logspace(-6, 6, 37)  # relative to the mean squared input, from none to all shrunk
 _FOLDS = 10  # groups that are left out in turn to choose the ridge
 _TERMS = 18  # 1/19! = 8e-18 is below the rounding of float64 where |step M| <= 1
 
@@ -122,7 +122,9 @@ class LinearOde:
         return self._powers[level]
 
 
-def _taylor(system: np.ndarray, state: np.ndarray, gaps: PairVector) -> tuple[np.ndarray, ...]:
+def _taylor(
+    system: np.ndarray, state: np.ndarray, gaps: PairVector
+) -> tuple[np.ndarray, np.ndarray]:
     """Return ``F(gap) state`` and ``E(gap) state`` for gaps of at most one short step."""
     term, moved, total = state, state.copy(), state * gaps
     for k in range(1, _TERMS + 1):
@@ -145,8 +147,9 @@ def ridge_linear_ode(train: Trajectories, *, ridge: float | None = None) -> Line
         Trajectories; every pair of consecutive observations is one row.
     ridge
         Penalty relative to the mean squared input (dimensionless, positive). By default the one
-        with the least error on pairs left out: whole trajectories at a time, or stretches of time
-        where there is one trajectory, because neighbouring pairs share a noisy observation.
+        that is the largest within one standard error of the best on pairs left out: whole
+        trajectories at a time, or stretches of time where there is one trajectory, because
+        neighbouring pairs share a noisy observation.
     """
     pairs = train.pairs()
     middle, change, gaps = (pairs.start + pairs.end).T / 2, (pairs.end - pairs.start).T, pairs.gaps
@@ -181,7 +184,11 @@ def _best_ridge(
     *,
     groups: Int[np.ndarray, " pair"],
 ) -> float:
-    """Return the ridge with the least squared error on groups left out, genes weighing alike.
+    """Return the largest ridge within one standard error of the least error on groups left out.
+
+    Errors are squared and genes weigh alike; the standard error is that of the paired difference.
+    The least error itself chooses too small a ridge where neighbouring cells of a pseudotime share
+    their noise, and a baseline that explodes would be too easy to beat.
 
     With H the matrix that maps changes to fitted changes, the error on a group g that the fit has
     not seen is ``(1 - H_gg)^-1`` times its residual: no refit is needed.
@@ -190,15 +197,20 @@ def _best_ridge(
         outputs = linalg.qr(outputs.T, mode="r", check_finite=False)[0][: len(outputs)].T
     projected = basis.T @ outputs
 
-    def error(ridge: float) -> float:
+    def errors(ridge: float) -> PairVector:
         shrink = power / (power + ridge)
         residual = outputs - basis @ (shrink[:, None] * projected)
-        total = 0.0
+        found = np.empty(len(outputs))
         for group in np.unique(groups):
             at = groups == group
             seen = (basis[at] * shrink) @ basis[at].T + np.outer(unit[at], unit[at])
             left_out = np.linalg.solve(np.eye(len(seen)) - seen, residual[at])
-            total += float(np.square(left_out).sum())
-        return total
+            found[at] = np.square(left_out).sum(1)
+        return found
 
-    return float(min(_RIDGES, key=error)) if len(basis.T) else 1.0
+    if not basis.shape[1]:
+        return 1.0
+    curve = np.stack([errors(ridge) for ridge in _RIDGES])
+    worse = curve - curve[curve.sum(1).argmin()]
+    spread = worse.std(1, ddof=1) / np.sqrt(len(unit)) if len(unit) > 1 else 0.0
+    return float(_RIDGES[worse.mean(1) <= spread].max())

@@ -4,7 +4,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -62,12 +62,12 @@ class Inputs(Settings):
         named = {name: getattr(self, name) for name in _FILES}
         return {name: path for name, path in named.items() if path}
 
-    def expression_only(self) -> Self:
+    def expression_only(self) -> "Inputs":
         """Return the same without networks and test data."""
         dropped = dict.fromkeys(("prior", "ppi", "reference", "test"))
         return self.model_copy(update=dropped)
 
-    def absolute(self) -> Self:
+    def absolute(self) -> "Inputs":
         """Return the same files by absolute paths, valid from any working directory."""
         places = {name: str(Path(path).absolute()) for name, path in self.paths.items()}
         return self.model_copy(update=places)
@@ -175,7 +175,7 @@ class FitConfig(Settings):
             raise ValueError("expected a share between 0 and 1, or positions of trajectories")
         return value
 
-    def resolve(self, genes: int) -> Self:
+    def resolve(self, genes: int) -> "FitConfig":
         """Return the configuration with every automatic choice made for this data.
 
         Raises

@@ -163,6 +163,7 @@ RUN_FILES = (
     "record.json",
     "MODEL_CARD.md",
     "report.html",
+    "figures",
     "run.log",
     "config.toml",
 )

@@ -3,13 +3,14 @@
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor, nn
 
 from niwaki.core import EdgeIndex, Network, RegulatorRow
 from niwaki.experiment._model import chains
-from niwaki.pruning import EffectiveNetwork, effective_network
+from niwaki.pruning import EffectiveNetwork, edge_strengths, effective_network
 
 NETWORK_COLUMNS = (
     "source",
@@ -24,7 +25,12 @@ KEPT, ADDED, REMOVED = "kept", "added", "removed"
 
 
 def read_out(
-    field: nn.Module, masks: Mapping[str, Tensor], genes: tuple[str, ...], *, limit: int | None
+    field: nn.Module,
+    masks: Mapping[str, Tensor],
+    genes: tuple[str, ...],
+    *,
+    limit: int | None,
+    prior: Network | None = None,
 ) -> EffectiveNetwork:
     """Return the gene-to-gene network that a model computes with.
 
@@ -38,8 +44,23 @@ def read_out(
         Names of the genes.
     limit
         Keep this many of the strongest edges (count); all are counted.
+    prior
+        Keep its edges beyond `limit`, however weak, so that none of them seems removed.
     """
-    return effective_network(chains(field, masks), genes, limit=limit)
+    parts = chains(field, masks)
+    found = effective_network(parts, genes, limit=limit)
+    if prior is None or found.edges == len(found.network):
+        return found
+    weak = prior.where(~np.isin(prior.keys(), found.network.keys()))
+    weak = replace(weak, weight=edge_strengths(parts, weak.source, weak.target), signed=True)
+    weak = weak.where(weak.weight != 0)
+    listed = replace(
+        found.network,
+        source=np.concatenate([found.network.source, weak.source]),
+        target=np.concatenate([found.network.target, weak.target]),
+        weight=np.concatenate([found.network.weight, weak.weight]),
+    )
+    return replace(found, network=listed)
 
 
 def network_table(network: Network, prior: Network | None) -> str:
@@ -92,21 +113,22 @@ def prior_weights(network: Network, prior: Network | None) -> np.ndarray:
     return found
 
 
-def regulator_rows(network: Network, prior: Network | None, *, most: int) -> list[RegulatorRow]:
+def regulator_rows(
+    found: EffectiveNetwork, prior: Network | None, *, most: int
+) -> list[RegulatorRow]:
     """Return the regulators with the largest summed strength.
 
     Parameters
     ----------
-    network
-        Edges of the fit.
+    found
+        The network of the fit; every edge of the prior that it has is listed.
     prior
         The aligned prior over the same genes.
     most
         How many regulators (count).
     """
-    count = len(network.genes)
-    strength = np.bincount(network.source, np.abs(network.weight), minlength=count)
-    targets = _counts(network.source, count)
+    network, count = found.network, len(found.network.genes)
+    strength, targets = found.strength_of, found.targets_of
     kept = _counts(network.source[~np.isnan(prior_weights(network, prior))], count)
     believed = np.zeros(count, dtype=np.int64) if prior is None else _counts(prior.source, count)
     ranked = np.argsort(-strength, kind="stable")[:most]

@@ -21,7 +21,6 @@ from niwaki.core import (
 )
 from niwaki.data import Split
 from niwaki.dynamics import audit
-from niwaki.evaluation import strongest
 from niwaki.experiment._arm import ArmResult, Problem, load_round
 from niwaki.experiment._folder import RunFolder
 from niwaki.experiment._graphml import to_graphml
@@ -43,6 +42,7 @@ _TOP_REGULATORS = 30
 _CURVE_GENES = 6
 _CURVE_TRAJECTORIES = 2
 _CURVE_POINTS = 60
+_SCORED_GENES = 5_000  # above, all edges of every round would fill the memory of a laptop
 
 
 def write_results(
@@ -85,8 +85,8 @@ def write_results(
     limit = None if judge else config.max_edges  # scores need every edge, tables the strongest
     networks = {name: _network(model, limit) for name, model in models.items()}
     path = _path(problem, arms[FIT], chosen[FIT], judge)
-    best = networks[FIT]
-    listed = strongest(best.network, config.max_edges)
+    best = models[FIT]
+    listed = read_out(best.field, best.masks, best.genes, limit=config.max_edges, prior=prior)
     record = RunRecord(
         title=material.label,
         criterion=config.criterion,
@@ -108,8 +108,8 @@ def write_results(
         forecasts=forecast_scores(models, parts, material.test),
         regulators=regulator_rows(listed, prior, most=_TOP_REGULATORS),
         curves=_curves(models[FIT], material.data, parts),
-        edges_total=best.edges,
-        edges_written=len(listed),
+        edges_total=listed.edges,
+        edges_written=len(listed.network),
         solver_audit=_audit(models[FIT], problem),
         warnings=notes,
         provenance=provenance(),
@@ -117,8 +117,8 @@ def write_results(
     save_model(folder.path / "model.safetensors", models[FIT])
     folder.write("metrics.jsonl", "".join(json.dumps(m) + "\n" for m in arms[FIT].metrics))
     folder.write("path.tsv", _path_table(path))
-    folder.write("network.tsv", network_table(listed, prior))
-    folder.write("network.graphml", to_graphml(listed))
+    folder.write("network.tsv", network_table(listed.network, prior))
+    folder.write("network.graphml", to_graphml(listed.network))
     folder.write("record.json", record.to_json())
     folder.write("DONE", "")
     return record
@@ -136,6 +136,8 @@ def _network(model: FittedModel, limit: int | None) -> EffectiveNetwork:
 
 def _path(problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None) -> list[PathPoint]:
     """Return one point per round; networks are scored where there is a reference."""
+    if len(problem.genes) > _SCORED_GENES:
+        judge = None
     points = []
     for at, entry in enumerate(arm.rounds):
         network = _network(fitted_model(problem, arm, entry.round), None if judge else 1)
@@ -189,8 +191,8 @@ def _summary(name: str, arm: ArmResult, chosen: int, edges: int, problem: Proble
 
 
 def _audit(model: FittedModel, problem: Problem) -> float:
-    """Return the solver's error over at most 256 training pairs (data units)."""
-    few = slice(0, 256)
+    """Return the solver's error over at most 64 training pairs (data units)."""
+    few = slice(0, 64)
     double = copy.deepcopy(model.field).double()
     return audit(
         model.field,

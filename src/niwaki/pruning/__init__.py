@@ -18,6 +18,7 @@ from niwaki.pruning._masks import full_masks as full_masks
 from niwaki.pruning._masks import keep_top as keep_top
 from niwaki.pruning._masks import prune_chain as prune_chain
 from niwaki.pruning._readout import EffectiveNetwork as EffectiveNetwork
+from niwaki.pruning._readout import edge_strengths as edge_strengths
 from niwaki.pruning._readout import effective_network as effective_network
 from niwaki.pruning._readout import living_weights as living_weights
 from niwaki.pruning._readout import sparsity as sparsity

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
-from niwaki.core import InputError, Network
+from niwaki.core import EdgeIndex, EdgeVector, InputError, Network
 from niwaki.pruning._criteria._chain import Chain
 
 
@@ -21,13 +21,14 @@ class EffectiveNetwork:
         The strongest edges, strongest first; weights are signed effective strengths.
     edges
         Number of all edges, listed or not.
-    targets_of
-        Number of targets of each gene, over all edges.
+    targets_of, strength_of
+        Number of targets of each gene, and their summed absolute strength, over all edges.
     """
 
     network: Network
     edges: int
     targets_of: Int[np.ndarray, " gene"]
+    strength_of: Float[np.ndarray, " gene"]
 
 
 def effective_network(
@@ -61,23 +62,52 @@ def effective_network(
     count = len(genes)
     if any(chain.output.shape[0] != count for chain in chains):
         raise InputError(f"{count} gene names were given for layers over another number of genes.")
-    layers = [
-        ((chain.living_output() * chain.scale()[:, None]).numpy(), chain.living_first().numpy())
-        for chain in chains
-    ]
-    total, targets_of = 0, np.zeros(count, dtype=np.int64)
+    layers = _layers(chains)
+    total, targets_of, strength_of = 0, np.zeros(count, dtype=np.int64), np.zeros(count)
     found = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
     for low in range(0, count, rows):
         strength = sum(out[low : low + rows] @ first for out, first in layers)
         target, source = np.nonzero(strength)
         total += len(source)
         targets_of += np.bincount(source, minlength=count)
+        strength_of += np.abs(strength).sum(0)
         new = (source, target + low, np.asarray(strength)[target, source])
         found = _strongest(found, new, limit)
     source, target, weight = found
     order = np.lexsort((source, target, -np.abs(weight)))
     network = Network(tuple(genes), source[order], target[order], weight[order], signed=True)
-    return EffectiveNetwork(network, total, targets_of)
+    return EffectiveNetwork(network, total, targets_of, strength_of)
+
+
+def edge_strengths(
+    chains: Sequence[Chain], source: EdgeIndex, target: EdgeIndex, *, chunk: int = 65_536
+) -> EdgeVector:
+    """Return the effective strength of given edges; 0 where the model has none.
+
+    Parameters
+    ----------
+    chains
+        Parts of the model, over the same genes.
+    source, target
+        Regulator and target of each edge.
+    chunk
+        How many edges at a time (count).
+    """
+    layers = _layers(chains)
+    strength = np.zeros(len(source))
+    for low in range(0, len(source), chunk):
+        at = slice(low, low + chunk)
+        for output, first in layers:
+            strength[at] += np.einsum("eh,eh->e", output[target[at]], first.T[source[at]])
+    return strength
+
+
+def _layers(chains: Sequence[Chain]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the scaled output and the first layer of each chain, pruned entries 0."""
+    return [
+        ((chain.living_output() * chain.scale()[:, None]).numpy(), chain.living_first().numpy())
+        for chain in chains
+    ]
 
 
 def sparsity(chains: Sequence[Chain], *, count_silent: bool = False) -> float:

@@ -29,6 +29,7 @@ from niwaki.report._tables import (
 )
 
 REPORT = "report.html"
+MODEL_CARD = "MODEL_CARD.md"
 
 
 def build_report(folder: Path) -> str:
@@ -45,7 +46,7 @@ def build_report(folder: Path) -> str:
     record = _record(folder)
     edges = read_edges(folder / "network.tsv")
     epochs = read_metrics(folder / "metrics.jsonl")
-    style, script = _static("report.css"), _static("report.js")
+    style, script = static_file("report.css"), static_file("report.js")
     return (
         _environment()
         .get_template("report.html.j2")
@@ -70,7 +71,9 @@ def build_report(folder: Path) -> str:
 
 
 def write_report(folder: Path) -> Path:
-    """Write ``report.html`` into the run folder, whole or not at all, and return its path.
+    """Write ``report.html`` and ``MODEL_CARD.md`` into the run folder; return the page's path.
+
+    Each file is written whole or not at all.
 
     Raises
     ------
@@ -81,7 +84,18 @@ def write_report(folder: Path) -> Path:
     """
     path = folder / REPORT
     write_atomic(path, build_report(folder))
+    write_atomic(folder / MODEL_CARD, model_card(_record(folder)))
     return path
+
+
+def load_figures(folder: Path) -> dict[str, Markup]:
+    """Return every figure of a finished run by name; raises as `build_report` does."""
+    record = _record(folder)
+    figures = _figures(
+        record, epochs_figure=training_figure(read_metrics(folder / "metrics.jsonl"))
+    )
+    figures["network"] = network_figure(read_edges(folder / "network.tsv"))
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def model_card(record: RunRecord) -> str:
@@ -170,7 +184,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _static(name: str) -> str:
+def static_file(name: str) -> str:
+    """Return a style or script of the package."""
     return (files("niwaki.report") / "static" / name).read_text(encoding="utf-8")
 
 

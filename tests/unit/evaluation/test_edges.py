@@ -130,7 +130,13 @@ def test_shares_without_a_denominator_are_none_and_nothing_warns():
     row = score_network(nothing, nothing, method="fit")
     assert (row.f1, row.missing, row.false) == (None, None, None)
     row = score_network(some, some, method="fit", sources=np.zeros(0, dtype=np.int64))
-    assert (row.edges, row.mean_out_degree, row.recall, row.f1, row.auprc) == (0, 0, None, None, None)
+    assert (row.edges, row.mean_out_degree, row.recall, row.f1, row.auprc) == (
+        0,
+        0,
+        None,
+        None,
+        None,
+    )
 
 
 def test_where_every_pair_is_true_balanced_accuracy_is_undefined():
@@ -187,6 +193,7 @@ def test_the_corrupted_priors_of_sim350_score_as_known(share, shared, balanced, 
     assert (row.missing_found, row.false_rejected) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_genes_and_a_million_edges_need_no_dense_matrix():
     rng = np.random.default_rng(0)
     n, edges = 20_000, 1_000_000
@@ -204,7 +211,7 @@ def test_twenty_thousand_genes_and_a_million_edges_need_no_dense_matrix():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert row.auprc_ratio == pytest.approx(1, abs=0.1)  # a random network is chance
-    assert seconds < 10  # a second or two in truth; the limit only rules out loops over pairs
+    assert seconds < 30  # a second or two in truth; the limit only rules out loops over pairs
     assert peak < 200e6  # one byte per pair would be 400 MB
 
 

@@ -4,7 +4,7 @@ import torch
 from reference.pruning import effective
 
 from niwaki.core import InputError
-from niwaki.pruning import Chain, effective_network, living_weights, sparsity
+from niwaki.pruning import Chain, edge_strengths, effective_network, living_weights, sparsity
 
 GENES = tuple("abcdefg")
 
@@ -42,7 +42,16 @@ def test_effective_network_is_the_product_of_both_layers(rows):
     np.testing.assert_allclose(got.network.to_sparse().toarray(), wanted, atol=1e-12)
     assert got.edges == np.count_nonzero(wanted)
     assert got.targets_of.tolist() == np.count_nonzero(wanted, axis=0).tolist()
+    np.testing.assert_allclose(got.strength_of, np.abs(wanted).sum(axis=0), atol=1e-12)
     assert got.network.signed
+
+
+def test_edge_strengths_are_entries_of_the_full_product():
+    chains = make_chains()
+    full = effective_network(chains, GENES).network.to_sparse().toarray()
+    target, source = np.indices(full.shape).reshape(2, -1)
+    got = edge_strengths(chains, source, target, chunk=10)
+    np.testing.assert_allclose(got, full.ravel(), atol=1e-12)
 
 
 def test_limit_keeps_the_strongest_edges_but_counts_all():
