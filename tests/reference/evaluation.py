@@ -129,12 +129,24 @@ def ridge_fit(middles, slopes, gaps, penalty):
     return solved[:n].T, solved[n]
 
 
-def left_out_error(middles, slopes, gaps, penalty, groups):
-    """Sum of squared errors of each group's changes, fitted without that group."""
-    total = 0.0
+def left_out_errors(middles, slopes, gaps, penalty, groups):
+    """Squared error of each row's change, fitted without the row's group."""
+    errors = np.zeros(len(gaps))
     for group in sorted(set(groups)):
         out = np.array(groups) == group
         matrix, constant = ridge_fit(middles[~out], slopes[~out], gaps[~out], penalty)
         for row in np.flatnonzero(out):
-            total += np.sum((gaps[row] * (slopes[row] - matrix @ middles[row] - constant)) ** 2)
-    return total
+            missed = slopes[row] - matrix @ middles[row] - constant
+            errors[row] = np.sum((gaps[row] * missed) ** 2)
+    return errors
+
+
+def largest_within_one_se(values, errors):
+    """The largest of increasing `values` whose errors exceed the best ones by one SE at most."""
+    best = min(errors, key=np.sum)
+    chosen = None
+    for value, each in zip(values, errors, strict=True):
+        worse = each - best
+        if worse.mean() <= worse.std(ddof=1) / np.sqrt(len(worse)):
+            chosen = value
+    return chosen

@@ -33,6 +33,11 @@ from niwaki.core._records import RegulatorRow as RegulatorRow
 from niwaki.core._records import RunRecord as RunRecord
 from niwaki.core._rng import as_generator as as_generator
 from niwaki.core._rng import derived_seed as derived_seed
+from niwaki.core._text import check_file as check_file
+from niwaki.core._text import decode_text as decode_text
+from niwaki.core._text import read_bytes as read_bytes
+from niwaki.core._text import sniff_delimiter as sniff_delimiter
+from niwaki.core._text import split_lines as split_lines
 from niwaki.core._trajectories import Pairs as Pairs
 from niwaki.core._trajectories import Trajectories as Trajectories
 from niwaki.core._trajectories import Trajectory as Trajectory

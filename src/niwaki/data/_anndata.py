@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from niwaki.core import InputError
+from niwaki.core import InputError, check_file
 from niwaki.data._assemble import Observations, Reading, assemble
 from niwaki.data._columns import TIME_NAMES, TRAJECTORY_NAMES, find_column
 from niwaki.data._tables import SINGLE, choose_labels, parse_time_column
-from niwaki.data._text import check_file
 
 
 def read_h5ad(

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from niwaki.core import InputError
+from niwaki.core import InputError, check_file
 from niwaki.data._anndata import read_h5ad
 from niwaki.data._assemble import Observations, Reading, assemble
 from niwaki.data._layout import detect_layout
 from niwaki.data._phoenix import read_phoenix
 from niwaki.data._tables import read_genes, read_long, read_samples
-from niwaki.data._text import Rows, check_file, read_rows, shorten
+from niwaki.data._text import Rows, read_rows, shorten
 
 _TEXT = {".csv", ".tsv", ".txt", ".tab"}
 _PARQUET = {".parquet", ".pq"}

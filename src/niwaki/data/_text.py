@@ -1,29 +1,18 @@
 """Text tables as people send them: encodings, delimiters, quotes, comments, blank lines."""
 
 import csv
-import gzip
 import io
 import math
 import re
-import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from niwaki.core import InputError
+from niwaki.core import InputError, decode_text, read_bytes, sniff_delimiter, split_lines
 
-DELIMITERS = ("\t", ",", ";", "|", " ")
 _PREVIEW = 30
 _MISSING = frozenset({"", "na", "nan", "n/a", "#n/a", "null", "none"})
-_SIGNATURES = {
-    b"PK\x03\x04": "an Excel workbook or zip archive",
-    b"\x89HDF": "an HDF5 file",
-    b"PAR1": "a Parquet file",
-    b"%PDF": "a PDF",
-    b"RDX": "an R data file",
-}
 
 
 class Rows(NamedTuple):
@@ -34,19 +23,6 @@ class Rows(NamedTuple):
     notes: list[str]
 
 
-def check_file(path: Path) -> None:
-    """Raise InputError unless `path` is a file with content that may be read."""
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file inside it.")
-        if not path.exists():
-            raise InputError(f"{path} does not exist; check the name and the folder.")
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes); it may not have been saved or copied.")
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror}).") from error
-
-
 def read_text(path: Path) -> tuple[str, list[str]]:
     """Return the text of a plain or gzipped file, and what was assumed about its encoding.
 
@@ -55,18 +31,7 @@ def read_text(path: Path) -> tuple[str, list[str]]:
     InputError
         If the file is missing, empty, damaged or not text.
     """
-    check_file(path)
-    try:
-        data = path.read_bytes()
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{path} is a truncated or damaged gzip file ({error}); copy or download it again."
-        ) from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-    text, notes = _decode(path, data)
+    text, notes = decode_text(path, read_bytes(path))
     if not text.strip():
         raise InputError(f"{path} holds no text; expected a table.")
     return text, notes
@@ -89,26 +54,6 @@ def read_rows(path: Path) -> Rows:
     if not preview:
         raise InputError(f"{path} holds nothing but comments or blank lines; expected a table.")
     return Rows(preview, chain(preview, rows), notes)
-
-
-def sniff_delimiter(lines: list[str]) -> str:
-    """Return the delimiter that splits `lines` most evenly into more than one column.
-
-    A delimiter inside quotes does not count. Where several split equally evenly, the earlier of
-    tab, comma, semicolon, bar and space wins.
-    """
-
-    def evenness(delimiter: str) -> float:
-        try:
-            widths = [len(row) for row in _split(lines, delimiter)]
-        except csv.Error:
-            return -1.0
-        width, times = Counter(widths).most_common(1)[0] if widths else (1, 0)
-        if max(widths, default=1) == 1:
-            return -1.0
-        return times / len(widths) if width > 1 else 0.0
-
-    return max(DELIMITERS, key=evenness)
 
 
 def number(text: str) -> float:
@@ -165,22 +110,6 @@ def shorten(text: str, *, limit: int = 40) -> str:
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
-def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    else:
-        encoding = "utf-8-sig"
-        kind = next((k for mark, k in _SIGNATURES.items() if data.startswith(mark)), None)
-        if kind is None and b"\0" in data[:4096]:
-            kind = "a binary file"
-        if kind is not None:
-            raise InputError(f"{path} is {kind}, not a text table; export it as CSV or TSV.")
-    try:
-        return data.decode(encoding), []
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), ["The file is not UTF-8; it was read as Latin-1."]
-
-
 def _content_lines(text: str) -> Iterator[str]:
     """Yield lines without blank and comment lines; inside quotes every line counts."""
     inside = False
@@ -191,13 +120,9 @@ def _content_lines(text: str) -> Iterator[str]:
         yield line
 
 
-def _split(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
-    return csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == " ")
-
-
 def _parse(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
     try:
-        yield from _split(_content_lines(text), delimiter)
+        yield from split_lines(_content_lines(text), delimiter)
     except csv.Error as error:
         raise InputError(
             f"{path} cannot be split into cells ({error}); check for an unclosed quote."

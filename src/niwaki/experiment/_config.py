@@ -212,7 +212,7 @@ def check_device(device: str) -> None:
         )
 
 
-def make_config(values: dict[str, Any], where: str = "the configuration") -> FitConfig:
+def make_config(values: object, where: str = "the configuration") -> FitConfig:
     """Return a checked configuration.
 
     Raises
@@ -223,12 +223,12 @@ def make_config(values: dict[str, Any], where: str = "the configuration") -> Fit
     return _validated(FitConfig, values, where)
 
 
-def make_inputs(values: dict[str, Any], where: str = "the configuration") -> Inputs:
+def make_inputs(values: object, where: str = "the configuration") -> Inputs:
     """Return the checked inputs part; raises `ConfigError` as `make_config` does."""
     return _validated(Inputs, values, where)
 
 
-def _validated(kind: type[T], values: dict[str, Any], where: str) -> T:
+def _validated(kind: type[T], values: object, where: str) -> T:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -272,8 +272,9 @@ def to_toml(tables: dict[str, dict[str, Any]]) -> str:
     lines = []
     for table, values in tables.items():
         lines.append(f"[{table}]")
-        # a JSON scalar or list of scalars is TOML too
-        lines += [f"{k} = {json.dumps(v)}" for k, v in values.items() if v is not None]
+        # a JSON scalar or list of scalars is TOML too, if letters beyond 16 bits stay letters
+        written = {k: json.dumps(v, ensure_ascii=False) for k, v in values.items() if v is not None}
+        lines += [f"{k} = {v}".replace("\x7f", "\\u007f") for k, v in written.items()]
         lines.append("")
     return "\n".join(lines)
 

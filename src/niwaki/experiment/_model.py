@@ -87,7 +87,7 @@ def chain_names(field: nn.Module) -> tuple[ChainNames, ...]:
     return (ChainNames("module", f"{linear[0]}.weight", f"{linear[1]}.weight"),)
 
 
-def check_module(field: nn.Module, genes: int) -> None:
+def check_module(field: ModuleField, genes: int) -> None:
     """Check that a user's module maps states of this many genes to their rates of change.
 
     Raises
@@ -96,17 +96,15 @@ def check_module(field: nn.Module, genes: int) -> None:
         If it does not, or is not a chain of two linear layers.
     """
     taken = field.get_parameter(chain_names(field)[0].first).shape[1]
-    given = "nothing"
-    if taken == genes:
-        with torch.no_grad():
-            change = field(torch.zeros(genes, 2))
-        if change.shape == (genes, 2):
-            return
-        given = f"an array of shape {tuple(change.T.shape)}"
-    raise ConfigError(
-        f"the module takes {taken} genes and gives {given} for 2 states, but the data has {genes} "
-        f"genes; it must map [pair, {genes}] to [pair, {genes}]."
-    )
+    if taken != genes:
+        raise ConfigError(f"the module takes {taken} genes, but the data has {genes}.")
+    with torch.no_grad():
+        shape = tuple(field.module(torch.zeros(2, genes)).shape)
+    if shape != (2, genes):
+        raise ConfigError(
+            f"the module gives an array of shape {shape} for 2 states of {genes} genes; it must "
+            "give the rates of change [pair, gene], of the same shape as the states."
+        )
 
 
 def full_masks(field: nn.Module) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from niwaki.core import (
     derived_seed,
 )
 from niwaki.data import Split, constant_genes, split
-from niwaki.dynamics import PairTensors, make_method
+from niwaki.dynamics import ModuleField, PairTensors, make_method
 from niwaki.experiment._arm import Problem
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._material import Material
@@ -42,7 +42,8 @@ def make_problem(parts: Split, config: FitConfig, module: nn.Module | None = Non
     pairs, judged = parts.train.pairs(), parts.held_out.pairs()
     make_field = field_factory(config, len(parts.train.genes), module)
     example = make_field()
-    check_module(example, len(parts.train.genes))
+    if isinstance(example, ModuleField):
+        check_module(example, len(parts.train.genes))
     return Problem(
         config=config,
         genes=parts.train.genes,

@@ -1,11 +1,9 @@
 """Tables of edges as people send them: encodings, delimiters, quotes, comments, Parquet."""
 
 import csv
-import gzip
 import io
 import re
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from niwaki.core import InputError
+from niwaki.core import InputError, decode_text, read_bytes, sniff_delimiter
 
-_DELIMITERS = ("\t", ",", ";", "|", " ")
 _PREVIEW = 40
-_BINARY = {
-    b"PK\x03\x04": "an Excel workbook or zip archive",
-    b"\x89HDF": "an HDF5 file",
-    b"%PDF": "a PDF",
-    b"RDX": "an R data file",
-}
 
 
 @dataclass(frozen=True)
@@ -118,14 +109,14 @@ def read_table(path: Path) -> Table:
     InputError
         If the file is missing, empty, damaged, or has one column only.
     """
-    data = _bytes(path)
-    text = _from_parquet(path) if data.startswith(b"PAR1") else _decode(path, data)
+    data = read_bytes(path)
+    text = _from_parquet(path) if data.startswith(b"PAR1") else decode_text(path, data)[0]
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub(r"(?m)^(#.*|[ \t]*)(\n|\Z)", "", text)
     if not text.strip():
         raise InputError(f"{path} is empty or holds nothing but comments; expected edges.")
     lines = text.split("\n", _PREVIEW)[:_PREVIEW]
-    delimiter = _sniff(lines)
+    delimiter = sniff_delimiter(lines)
     head = [[cell.strip() for cell in row] for row in _split(lines, delimiter) if row]
     table = Table(path, head, text, delimiter)
     if table.width() < 2:
@@ -136,35 +127,6 @@ def read_table(path: Path) -> Table:
     return table
 
 
-def _bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file inside it.")
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; check the name and the folder.") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{path} is a truncated or damaged gzip file; copy or download it again."
-        ) from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-
-
-def _decode(path: Path, data: bytes) -> str:
-    kind = next((kind for mark, kind in _BINARY.items() if data.startswith(mark)), None)
-    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if kind is None and not wide and b"\0" in data[:4096]:
-        kind = "a binary file"
-    if kind is not None:
-        raise InputError(f"{path} is {kind}, not a table of text; export it as CSV or TSV.")
-    try:
-        return data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
 def _from_parquet(path: Path) -> str:
     """Return a Parquet table as tab-separated text; a named index becomes its first column."""
     try:
@@ -173,16 +135,6 @@ def _from_parquet(path: Path) -> str:
         raise InputError(f"{path} is a damaged Parquet file; copy or download it again.") from error
     labelled = not isinstance(frame.index, pd.RangeIndex)
     return frame.to_csv(sep="\t", index=labelled)
-
-
-def _sniff(lines: list[str]) -> str:
-    """Return the delimiter that splits the lines most evenly; of equals, the earlier listed."""
-
-    def evenness(delimiter: str) -> float:
-        width, times = _usual_width(_split(lines, delimiter))
-        return times / len(lines) if width > 1 else 0.0
-
-    return max(_DELIMITERS, key=evenness)
 
 
 def _usual_width(rows: list[list[str]]) -> tuple[int, int]:

@@ -3,8 +3,8 @@ import math
 
 import pytest
 
-from niwaki.core import InputError
-from niwaki.data._text import number, numbers, read_rows, sniff_delimiter
+from niwaki.core import InputError, sniff_delimiter
+from niwaki.data._text import number, numbers, read_rows
 
 
 @pytest.mark.parametrize("delimiter", ["\t", ",", ";", "|", " "])
