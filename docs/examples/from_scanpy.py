@@ -7,8 +7,9 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from niwaki.core import Trajectories, Trajectory
+from niwaki.core import Network, Trajectories, Trajectory
 from niwaki.data import read_anndata
+from niwaki.experiment import make_material
 
 rng = np.random.default_rng(0)
 cells, genes = 200, [f"gene{i}" for i in range(6)]
@@ -41,6 +42,9 @@ data = Trajectories(
     ),
 )
 print(len(data), "trajectories,", len(data.pairs()), "pairs")
+prior = Network.from_edges(["gene0", "gene1"], ["gene2", "gene3"])
+material = make_material(data, prior=prior, label="binned cells")
+# and then: niwaki.experiment.fit(material, out="run")
 
 # Without binning, the reader takes the cells as they are and says what it assumed.
 reading = read_anndata(adata, time_key="dpt_pseudotime", trajectory_key="donor")

@@ -8,7 +8,18 @@ import typer
 from niwaki.cli._main import app
 
 PAGE = Path(__file__).with_name("cli.md")
-ORDER = ("demo", "doctor", "fit", "evaluate", "predict", "simulate", "report", "data", "benchmark")
+ORDER = (
+    "demo",
+    "doctor",
+    "fit",
+    "evaluate",
+    "predict",
+    "report",
+    "export",
+    "simulate",
+    "data",
+    "benchmark",
+)
 INTRODUCTION = """# Command line
 
 `python docs/reference/make_cli.py` writes this page from the program itself, and a test keeps it up

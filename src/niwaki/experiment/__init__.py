@@ -11,6 +11,7 @@ from niwaki.experiment._demo import write_example as write_example
 from niwaki.experiment._doctor import Diagnosis as Diagnosis
 from niwaki.experiment._doctor import diagnose as diagnose
 from niwaki.experiment._evaluate import evaluate as evaluate
+from niwaki.experiment._export import export as export
 from niwaki.experiment._fit import fit as fit
 from niwaki.experiment._fit import resume as resume
 from niwaki.experiment._folder import check_free as check_free

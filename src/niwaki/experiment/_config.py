@@ -131,7 +131,7 @@ class FitConfig(Settings):
     first_prune: int = Field(default=3, ge=1)
     first_amount: float = Field(default=0.7, gt=0, lt=1)
     period: int = Field(default=10, ge=1)
-    amount: float = Field(default=0.1, gt=0, lt=1)
+    amount: float = Field(default=0.15, gt=0, lt=1)
     target_sparsity: float | None = Field(default=None, gt=0, lt=1)
     select: Literal["one-se", "best", "last"] = "one-se"
     held_out: float | tuple[int, ...] | None = None

@@ -9,6 +9,7 @@ _RELEASED: dict[str, Any] = {
     "batch": "trajectory",
     "learning_rate": 1e-3,
     "hidden": 40,
+    "amount": 0.1,
     "paper_quirks": True,
     "patience": None,
     "held_out": (3, 23, 25, 61, 74, 90, 103, 128, 139, 146),
@@ -29,6 +30,12 @@ METHODS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "lambda1": 1.0,
             "lambda2": 1.0,
         },
+        "imp-paper": {
+            **_RELEASED,
+            "criterion": "dash-paper",
+            "lambda1": 0.0,
+            "lambda2": 0.0,
+        },
         "magnitude": {"criterion": "magnitude"},
         "knowledge": {"criterion": "knowledge"},
         "random": {"criterion": "random"},
@@ -40,6 +47,6 @@ PUBLISHED: MappingProxyType[str, dict[str, float]] = MappingProxyType(
     {
         "dash-paper": {"sparsity": 0.946, "balanced_accuracy": 0.906},
         "bioprune-paper": {"sparsity": 0.835, "balanced_accuracy": 0.872},
-        "magnitude": {"sparsity": 0.959, "balanced_accuracy": 0.708},
+        "imp-paper": {"sparsity": 0.959, "balanced_accuracy": 0.708},
     }
 )

@@ -352,7 +352,7 @@ def test_a_disk_full_later_leaves_a_run_to_resume(
         options = ["--scope", "all", "--out", out, *OPTIONS]
         assert "the disk is full" in refused("fit", study.data, *files, *options, code=1)
     assert not (out / "DONE").exists()
-    assert not [path for path in out.rglob(".*")]  # no half-written file
+    assert not list(out.rglob(".*"))  # no half-written file
     assert niwaki("fit", "--resume", out, "--quiet")[0] == 0
     assert results(out) == results(finished)
 

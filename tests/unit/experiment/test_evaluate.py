@@ -50,7 +50,7 @@ def test_without_a_gene_list_the_genes_of_both_files_count(tmp_path):
 def test_unusable_arguments_are_refused(inputs, tmp_path):
     with pytest.raises(ConfigError, match="scope is 'most'"):
         evaluate(inputs.reference, reference=inputs.reference, scope="most")
-    with pytest.raises(InputError, match="nowhere.csv"):
+    with pytest.raises(InputError, match=r"nowhere\.csv"):
         evaluate("nowhere.csv", reference=inputs.reference)
     with pytest.raises(InputError, match="not a Niwaki run"):
         evaluate(tmp_path, reference=inputs.reference)

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import anndata
@@ -21,6 +22,7 @@ from niwaki.experiment import (
     read_material,
     resume,
 )
+from niwaki.experiment._checkpoint import load_tensors
 
 
 def perceptron(genes=4, hidden=3):
@@ -86,8 +88,6 @@ def test_the_record_agrees_with_the_tables(finished):
 
 
 def test_pruned_weights_are_zero_and_never_come_back(finished):
-    from niwaki.experiment._checkpoint import load_tensors
-
     model = load_model(finished)
     parameters = dict(model.field.named_parameters())
     assert len(model.masks) == 4
@@ -97,7 +97,7 @@ def test_pruned_weights_are_zero_and_never_come_back(finished):
         load_tensors(path, remedy="")[0]["packed.output_sum.bits"]
         for path in sorted((finished / "checkpoint" / "fit").glob("round_*"))
     ]
-    for before, after in zip(bits, bits[1:], strict=False):
+    for before, after in itertools.pairwise(bits):
         assert not (after & ~before).any()
 
 

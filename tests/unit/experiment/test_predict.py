@@ -1,5 +1,9 @@
+import copy
+
 import numpy as np
 import pytest
+import torch
+from scipy.integrate import solve_ivp
 from unit.experiment.study import wave
 
 from niwaki.core import ConfigError, InputError, RunFolderError, Trajectories
@@ -13,11 +17,8 @@ def model(finished):
 
 def test_a_roll_out_is_what_the_field_integrates_to(model, material):
     """Against SciPy's adaptive integrator on the same field in double precision."""
-    import torch
-    from scipy.integrate import solve_ivp
-
     start = material.data.subset([0])
-    field = load_model_double(model)
+    field = copy.deepcopy(model.field).double()
 
     def change(_, state):
         with torch.no_grad():
@@ -29,12 +30,6 @@ def test_a_roll_out_is_what_the_field_integrates_to(model, material):
     found = predict(model, start, times=times).items[0]
     # the second-order steps of the tiny runs, over gaps of about a fifth of a time unit
     np.testing.assert_allclose(found.values, exact.y.T, atol=2e-3)
-
-
-def load_model_double(model):
-    import copy
-
-    return copy.deepcopy(model.field).double()
 
 
 def test_genes_are_matched_by_name_and_others_ignored(model, material):

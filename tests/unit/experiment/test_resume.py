@@ -8,6 +8,7 @@ import time
 import pytest
 from unit.experiment.study import results, small, write_study
 
+from niwaki.core import RunFolderError
 from niwaki.experiment import _arm, _fit, fit, make_material, read_material, resume
 
 ALONE = {"controls": False}
@@ -23,6 +24,9 @@ CASES = {
     "early stop": ALONE | {"patience": 2, "epochs": 40},
     "mlp": ALONE | {"field": "mlp"},
 }
+
+QUICK = ("dash", "dash-paper")
+PARAMETERS = [pytest.param(c, marks=[] if c in QUICK else pytest.mark.slow) for c in CASES]
 
 
 class Stopper:
@@ -59,12 +63,12 @@ def stops(case):
     return early if case == "early stop" else [*early, ("fit", 7)]
 
 
-@pytest.mark.parametrize("save_every", [0.0, math.inf])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("save_every", [-1.0, math.inf], ids=["every epoch", "never"])
+@pytest.mark.parametrize("case", PARAMETERS)
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     case, save_every, inputs, material, whole, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(_arm, "_SAVE_EVERY_S", save_every if save_every else -1.0)
+    monkeypatch.setattr(_arm, "_SAVE_EVERY_S", save_every)
     out = tmp_path / "run"
     first, *later = stops(case)
     with pytest.raises(KeyboardInterrupt):
@@ -95,9 +99,7 @@ def test_a_run_interrupted_before_its_results_are_written_continues(
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "path.tsv", "record.json", "DONE"])
-def test_a_run_interrupted_while_its_results_are_written_continues(
-    name, run, whole, monkeypatch
-):
+def test_a_run_interrupted_while_its_results_are_written_continues(name, run, whole, monkeypatch):
     (run / "DONE").unlink()
     write = _fit.RunFolder.write
 
@@ -145,9 +147,7 @@ def test_a_run_resumes_from_another_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     inputs = write_study(tmp_path.joinpath("study").relative_to(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        fit(
-            read_material(inputs), small(), out="run", inputs=inputs, progress=Stopper("fit", 2)
-        )
+        fit(read_material(inputs), small(), out="run", inputs=inputs, progress=Stopper("fit", 2))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     resume(tmp_path / "run")
@@ -155,8 +155,6 @@ def test_a_run_resumes_from_another_working_directory(tmp_path, monkeypatch):
 
 
 def test_a_run_from_objects_resumes_with_the_same_objects_only(material, tmp_path, whole):
-    from niwaki.core import RunFolderError
-
     made = make_material(
         material.data,
         prior=material.prior.network,
@@ -175,13 +173,14 @@ def test_a_run_from_objects_resumes_with_the_same_objects_only(material, tmp_pat
     assert results(tmp_path / "run")["network.tsv"] == whole("dash")["network.tsv"]
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_run_that_resumes(inputs, material, tmp_path):
     out = tmp_path / "run"
     script = (
         "import sys; from niwaki.experiment import _arm; _arm._SAVE_EVERY_S = -1.0\n"
         "from niwaki.cli import run; sys.exit(run(sys.argv[1:]))"
     )
-    options = ["--hidden", "5", "--epochs", "60", "--period", "4", "--batch", "16"]
+    options = ["--hidden", "5", "--epochs", "30", "--period", "4", "--batch", "16"]
     options += ["--solver", "etd2", "--threads", "1", "--device", "cpu", "--patience", "never"]
     options += ["--reference", inputs.reference, "--test", inputs.test, "--scope", "all"]
     options += ["--no-controls"]
@@ -195,6 +194,6 @@ def test_a_killed_process_leaves_a_run_that_resumes(inputs, material, tmp_path):
     assert child.returncode == -signal.SIGKILL
     assert not (out / "DONE").exists()
     resume(out)
-    config = small(epochs=60, patience=None, controls=False)
+    config = small(epochs=30, patience=None, controls=False)
     fit(material, config, out=tmp_path / "whole", inputs=inputs)
     assert results(out) == results(tmp_path / "whole")
