@@ -40,23 +40,12 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Check files before any training: what was understood, what looks wrong, what it will cost."""
+    options = dict(locals())
     from niwaki import experiment
 
-    inputs = experiment.make_inputs(
-        given(
-            data=data,
-            prior=prior,
-            ppi=ppi,
-            reference=reference,
-            genes=genes,
-            time_key=time_key,
-            trajectory_key=trajectory_key,
-            layer=layer,
-            transpose_prior=transpose_prior,
-        )
-    )
-    options = given(epochs=epochs, hidden=hidden)
-    settings = experiment.load_config(config, options, has_prior=prior is not None)
+    inputs = experiment.make_inputs(given(options, experiment.Inputs.model_fields))
+    chosen = given(options, experiment.FitConfig.model_fields)
+    settings = experiment.load_config(config, chosen, has_prior=prior is not None)
     found = experiment.diagnose(experiment.read_material(inputs), settings)
     if json:
         print_json(found.model_dump())

@@ -112,60 +112,26 @@ def fit(
     json: Json = False,
 ) -> None:
     """Fit a sparse dynamic model to expression over time, guided by suspected edges."""
+    options = dict(locals())
     from niwaki import experiment  # torch takes a second to load; --help should not wait for it
     from niwaki.report import write_report
 
-    files = given(
-        data=data,
-        prior=prior,
-        ppi=ppi,
-        reference=reference,
-        test=test,
-        genes=genes,
-        time_key=time_key,
-        trajectory_key=trajectory_key,
-        layer=layer,
-        transpose_prior=transpose_prior or None,
-        scope=scope,
-    )
-    options = given(
-        criterion=criterion,
-        lambda1=lambda1,
-        lambda2=lambda2,
-        field=field,
-        hidden=hidden,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch=batch,
-        patience=patience,
-        prior_loss=prior_loss,
-        solver=solver,
-        first_prune=first_prune,
-        first_amount=first_amount,
-        period=period,
-        amount=amount,
-        target_sparsity=target_sparsity,
-        select=select,
-        held_out=held_out,
-        controls=controls,
-        seed=seed,
-        device=device,
-        threads=threads,
-    )
+    files = given(options, experiment.Inputs.model_fields)
+    settings = given(options, experiment.FitConfig.model_fields)
     folder = out if resume is None else resume
     with training_progress(quiet or json) as progress:
         if resume is not None:
-            _refuse({**files, **options, **given(config=config, force=force or None)})
+            _refuse({**files, **settings, "config": config, "force": force})
             record = experiment.resume(resume, progress=progress)
         else:
             if data is None:
                 raise ConfigError("niwaki fit needs DATA, or --resume RUN to continue a run.")
             experiment.check_free(out, force=force)
-            settings = experiment.load_config(config, options, has_prior=prior is not None)
+            checked = experiment.load_config(config, settings, has_prior=prior is not None)
             inputs = experiment.make_inputs(files, "the command")
             record = experiment.fit(
                 experiment.read_material(inputs),
-                settings,
+                checked,
                 out=out,
                 inputs=inputs,
                 force=force,
@@ -180,8 +146,9 @@ def fit(
 
 def _refuse(options: dict[str, Any]) -> None:
     """Refuse options beside --resume, which would have no effect."""
-    if options:
-        name = min(options).replace("_", "-")
+    useless = [name for name, value in options.items() if value or name == "controls"]
+    if useless:
+        name = min(useless).replace("_", "-")
         raise ConfigError(
             f"--resume takes everything from the run folder, so '{name}' would have no effect; "
             "drop it, or start a new run with another --out."

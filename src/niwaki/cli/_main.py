@@ -43,6 +43,9 @@ def _root(
     pass
 
 
+_INTERRUPTED = 130  # what a shell reports of a command that Ctrl-C ended
+
+
 def main() -> None:
     """Run the command line and exit: 0 done, 1 it ran and failed, 2 bad input."""
     for stream in (sys.stdout, sys.stderr):
@@ -66,12 +69,14 @@ def run(arguments: list[str]) -> int:
     except _USAGE_ERROR as error:
         return _usage(error)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; continue a fit with niwaki fit --resume RUN.", 130)
+        code = _INTERRUPTED
     except BrokenPipeError:  # the reader of our output, such as head, has left
         _forget_output()
         return 0
     except (NiwakiError, OSError, MemoryError, RuntimeError) as error:
         return _explain(error)
+    if code == _INTERRUPTED:  # typer turns the interrupt into this code, without a word
+        return _fail("interrupted; continue a fit with niwaki fit --resume RUN.", code)
     return code if isinstance(code, int) else 0
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share, declared once."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +53,14 @@ ConfigFile = Annotated[
 ]
 
 
-def given(**options: Any) -> dict[str, Any]:
-    """Return only the options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
+def given(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return those of a command's arguments that are called so and were given.
+
+    Parameters
+    ----------
+    options
+        ``locals()`` of a command, before it made any variable of its own.
+    names
+        Arguments to pass on, such as the fields of a configuration.
+    """
+    return {name: options[name] for name in names if options.get(name) is not None}

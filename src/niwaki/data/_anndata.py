@@ -74,7 +74,7 @@ def read_anndata(
     if time is None:
         raise InputError(
             f"{source}: no column of obs is a time ({', '.join(columns) or 'obs has no columns'}); "
-            "name it with time_key."
+            "name it with time_key (--time-key)."
         )
     notes = [f"Column '{columns[time]}' of obs is the time."]
     texts = _texts(adata.obs.iloc[:, time])

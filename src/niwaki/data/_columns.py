@@ -19,7 +19,7 @@ TRAJECTORY_NAMES = (
 )
 GENE_NAMES = (
     *("gene", "genes", "gene_name", "gene_id", "gene_symbol", "symbol", "feature", "orf", "probe"),
-    *("variable",),
+    *("ORF", "variable"),
 )
 VALUE_NAMES = ("value", "values", "expression", "expr", "level", "abundance", "count", "counts")
 

@@ -51,8 +51,8 @@ def detect_layout(preview: Sequence[Sequence[str]], *, time_key: str | None = No
     shown = ", ".join(f"'{shorten(title, limit=20)}'" for title in header[:6])
     raise InputError(
         f"the first row ({shown}) says neither which column is the time nor that the columns are "
-        "times; expected a column called 'time' (or named by time_key), or a header of times, or "
-        "of labels such as 'donorA_t5'."
+        "times; expected a column called 'time' (or named by time_key, --time-key), or a header "
+        "of times, or of labels such as 'donorA_t5'."
     )
 
 

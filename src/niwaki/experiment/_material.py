@@ -6,7 +6,7 @@ from pathlib import Path
 from niwaki.core import AlignmentReport, InputError, Network, Trajectories
 from niwaki.data import constant_genes, read_expression
 from niwaki.experiment._config import Inputs
-from niwaki.knowledge import align, read_network, transpose
+from niwaki.knowledge import align, read_network, symmetric_ppi, transpose
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read_material(inputs: Inputs) -> Material:
         label=Path(inputs.data).name,
         data=reading.trajectories,
         prior=network(inputs.prior, swap=inputs.transpose_prior),
-        ppi=network(inputs.ppi),
+        ppi=_undirected(network(inputs.ppi)),
         reference=network(inputs.reference),
         test=test,
         scope=inputs.scope,
@@ -134,11 +134,21 @@ def make_material(
         label=label,
         data=data,
         prior=network(prior, "the prior"),
-        ppi=network(ppi, "the regulator interactions"),
+        ppi=_undirected(network(ppi, "the regulator interactions")),
         reference=network(reference, "the reference"),
         test=None if test is None else test.select_genes(data.genes),
         scope=scope,
     )
+
+
+def _undirected(aligned: Aligned | None) -> Aligned | None:
+    """Return regulator interactions with hints that fit them: they have no direction."""
+    if aligned is None:
+        return None
+    kept = [hint for hint in aligned.report.hints if "--transpose-prior" not in hint]
+    hints = [*kept, *symmetric_ppi(aligned.network)[1]]
+    report = aligned.report.model_copy(update={"hints": hints, "orientation": "unknown"})
+    return Aligned(aligned.network, report)
 
 
 def read_aligned(path: str, genes: tuple[str, ...], *, swap: bool = False) -> Aligned:

@@ -38,4 +38,4 @@ def network_row(
 ) -> BenchmarkRow:
     """Return the row of a scored network; `further` fills the row's own fields."""
     errors = forecast.model_dump(include={"one_step_mse", "rollout_mse"}) if forecast else {}
-    return BenchmarkRow(**score.model_dump(), **errors, **further)
+    return BenchmarkRow.model_validate({**score.model_dump(), **errors, **further})
