@@ -20,10 +20,6 @@ def test_examples_in_docstrings_hold(path):
     assert doctest.testmod(module).failed == 0
 
 
-@pytest.mark.parametrize(
-    "path",
-    with_prompts([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]),
-    ids=lambda p: p.stem,
-)
-def test_examples_in_pages_hold(path):
-    assert doctest.testfile(str(path), module_relative=False).failed == 0
+def test_examples_in_pages_hold():
+    for path in with_prompts([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
+        assert doctest.testfile(str(path), module_relative=False).failed == 0, path
