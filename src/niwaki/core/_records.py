@@ -212,6 +212,7 @@ class Provenance(Record):
     inputs: dict[str, str] = {}
     wall_seconds: float
     cpu_seconds: float
+    peak_memory_mb: float | None = None
 
 
 class RunRecord(Record):

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import resource
 import shlex
 import sys
 import time
@@ -241,7 +242,14 @@ def _provenance(config: FitConfig, inputs: Inputs | None, wall: float, cpu: floa
         threads=config.threads or 1,
         seed=config.seed,
         command=shlex.join(["niwaki", *sys.argv[1:]]),
-        inputs={Path(path).name: file_hash(Path(path)) for path in files.values()},
+        inputs={f"{k}: {Path(p).name}": file_hash(Path(p)) for k, p in files.items()},
         wall_seconds=time.monotonic() - wall,
         cpu_seconds=time.process_time() - cpu,
+        peak_memory_mb=_peak_memory_mb(),
     )
+
+
+def _peak_memory_mb() -> float:
+    """Return the most memory that this process has held so far (MB)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere
