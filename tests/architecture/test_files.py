@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PRIVATE = re.compile(r"/home/|/Users/|/root/|/work/|\.\./shared|[A-Z]:\\+Users")
+PRIVATE = re.compile(r"/(home|Users|root|work)/|\.\./shared|[A-Z]:\\+Users")
 
 
 @pytest.fixture(scope="module")

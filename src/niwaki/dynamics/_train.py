@@ -18,6 +18,7 @@ from niwaki.dynamics._loss import PriorTerm, data_loss
 from niwaki.dynamics._solve import Method, solve
 
 Masks = Mapping[str, Tensor]
+_MOST_VALUES = 4_000_000  # genes times pairs per solve; a solve holds some 30 arrays of this size
 
 
 @dataclass(frozen=True)
@@ -242,9 +243,13 @@ def _with_prior(
 
 @torch.no_grad()
 def pair_losses(
-    field: Field, pairs: PairTensors, *, method: Method, chunk: int = 1024
+    field: Field, pairs: PairTensors, *, method: Method, chunk: int | None = None
 ) -> Float[np.ndarray, " pair"]:
-    """Return the mean squared error over genes of each pair (squared data units)."""
+    """Return the mean squared error over genes of each pair (squared data units).
+
+    At most `chunk` pairs are solved at a time (count), by default as many as memory allows.
+    """
+    chunk = chunk or max(1, min(1024, _MOST_VALUES // len(pairs.start)))
     parts = [
         (solve(field, pairs.start[:, at], gaps=pairs.gaps[at], method=method) - pairs.end[:, at])
         .square()

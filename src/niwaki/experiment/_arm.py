@@ -1,5 +1,6 @@
 """One arm: train, prune, train on; resumable at any epoch, identical to an uninterrupted run."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -227,7 +228,7 @@ def _run_epoch(problem: Problem, state: _State, epoch: int, term: PriorTerm | No
         }
     )
     _note_progress(state, here, problem.groups)
-    if state.best is None or not here.loss >= state.best.loss:  # anything is better than NaN
+    if state.best is None or here.loss < state.best.loss or math.isnan(state.best.loss):
         state.best = here
         state.best_tensors = {
             name: value.detach().clone()

@@ -10,7 +10,13 @@ from niwaki.experiment._arm import Problem
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._material import Material, check_dynamics
 from niwaki.experiment._model import full_masks
-from niwaki.experiment._prepare import check_choice, make_problem, split_data, summarise
+from niwaki.experiment._prepare import (
+    check_choice,
+    has_controls,
+    make_problem,
+    split_data,
+    summarise,
+)
 from niwaki.experiment._threads import use_threads
 
 _BASE_BYTES = 450e6  # Python, torch and the readers, before any data
@@ -88,8 +94,7 @@ def diagnose(material: Material, config: FitConfig) -> Diagnosis:
 
 def arm_count(material: Material, config: FitConfig) -> int:
     """Return how many models a fit trains: itself, and its controls where knowledge matters."""
-    controlled = config.controls and config.uses_knowledge and material.prior is not None
-    return 3 if controlled else 1
+    return 3 if has_controls(material, config) else 1
 
 
 def scale_notes(material: Material) -> list[str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import platform
-import resource
 import shlex
 import sys
 import time
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -28,10 +28,19 @@ from niwaki.experiment._folder import (
     open_run,
 )
 from niwaki.experiment._material import Aligned, Material, check_dynamics, read_material
-from niwaki.experiment._prepare import check_choice, make_problem, split_data
+from niwaki.experiment._prepare import check_choice, has_controls, make_problem, split_data
 from niwaki.experiment._results import write_results
-from niwaki.experiment._scoring import FIT, NO_PRIOR, SHUFFLED, make_judge, shuffled_prior
+from niwaki.experiment._scoring import (
+    FIT,
+    NO_PRIOR,
+    SHUFFLED,
+    make_judge,
+    shuffled_ppi,
+    shuffled_prior,
+)
 from niwaki.experiment._threads import use_threads
+
+_MUCH_KEPT = 0.25  # share of its edges that a shuffled prior may keep without a note
 
 
 @dataclass(frozen=True)
@@ -121,13 +130,13 @@ def resume(
         If `out` is not a run folder, or its input files or its configuration have changed.
     """
     folder, config, inputs = open_run(Path(out))
-    if material is None:
-        if inputs is None:
-            raise RunFolderError(
-                f"{out} was started from Python objects, so its data is not on disk; resume it "
-                "with experiment.resume(out, material=...)."
-            )
+    if inputs is not None:
         material = read_material(inputs)
+    elif material is None:
+        raise RunFolderError(
+            f"{out} was started from Python objects, so its data is not on disk; resume it "
+            "with experiment.resume(out, material=...)."
+        )
     check_unchanged(folder, _hashes(material, inputs))
     check_device(config.device)
     return _run(folder, _plan(material, config, module), inputs, progress)
@@ -136,7 +145,7 @@ def resume(
 def _plan(material: Material, config: FitConfig, module: nn.Module | None) -> _Plan:
     """Return everything that a run works with, or say what it cannot work with."""
     notes = [*material.notes, *check_dynamics(material.data), *scale_notes(material)]
-    notes += check_choice(material, config)
+    notes += [*check_choice(material, config), *_control_notes(material, config)]
     if material.reference is not None:
         make_judge(material.reference.network, None, material.scope)
     parts = split_data(material.data, config)
@@ -145,11 +154,27 @@ def _plan(material: Material, config: FitConfig, module: nn.Module | None) -> _P
     return _Plan(material, problem, parts, notes)
 
 
+def _control_notes(material: Material, config: FitConfig) -> list[str]:
+    """Return a note where shuffling leaves much of the prior in place."""
+    if material.prior is None or not has_controls(material, config):
+        return []
+    prior = material.prior.network
+    same = float(np.isin(shuffled_prior(prior, config.seed).keys(), prior.keys()).mean())
+    if same < _MUCH_KEPT:
+        return []
+    return [
+        f"The shuffled prior of the control still holds {same:.0%} of the prior's edges, because a "
+        "few regulators reach many of the genes; that it does as well as the prior says less here."
+    ]
+
+
 def _run(
     folder: RunFolder, plan: _Plan, inputs: Inputs | None, progress: Progress | None
 ) -> RunRecord:
     wall, cpu = time.monotonic(), time.process_time()
     problem, config = plan.problem, plan.problem.config
+    files = {} if inputs is None else inputs.paths
+    hashes = {f"{k}: {Path(p).name}": file_hash(Path(p)) for k, p in files.items()}
     folder.log(f"niwaki {__version__}, {len(problem.genes)} genes, {config.criterion}")
     with use_threads(config.threads or 1):
         arms = run_arms(problem, plan.material, folder, progress)
@@ -160,7 +185,7 @@ def _run(
             parts=plan.parts,
             arms=arms,
             notes=plan.notes,
-            provenance=lambda: _provenance(config, inputs, wall, cpu),
+            provenance=lambda: _provenance(config, hashes, wall, cpu),
         )
     folder.log(f"done in {record.provenance.wall_seconds:.1f} s")
     return record
@@ -174,9 +199,9 @@ def run_arms(
     prior = material.prior.network if material.prior else None
     ppi = material.ppi.network if material.ppi else None
     plans: list[tuple[str, Problem, Any, Any]] = [(FIT, problem, prior, ppi)]
-    if config.controls and config.uses_knowledge and prior is not None:
+    if prior is not None and has_controls(material, config):
         shuffled = shuffled_prior(prior, config.seed)
-        mixed = None if ppi is None else shuffled_prior(ppi, config.seed, "ppi")
+        mixed = None if ppi is None else shuffled_ppi(ppi, config.seed)
         plans.append((SHUFFLED, problem, shuffled, mixed))
         bare = config.model_copy(update={"criterion": "magnitude", "prior_loss": 0.0})
         plans.append((NO_PRIOR, replace(problem, config=bare), None, None))
@@ -231,8 +256,7 @@ def _content(thing: Network | Trajectories) -> str:
     return digest.hexdigest()
 
 
-def _provenance(config: FitConfig, inputs: Inputs | None, wall: float, cpu: float) -> Provenance:
-    files = {} if inputs is None else inputs.paths
+def _provenance(config: FitConfig, hashes: dict[str, str], wall: float, cpu: float) -> Provenance:
     return Provenance(
         niwaki=__version__,
         python=platform.python_version(),
@@ -242,14 +266,18 @@ def _provenance(config: FitConfig, inputs: Inputs | None, wall: float, cpu: floa
         threads=config.threads or 1,
         seed=config.seed,
         command=shlex.join(["niwaki", *sys.argv[1:]]),
-        inputs={f"{k}: {Path(p).name}": file_hash(Path(p)) for k, p in files.items()},
+        inputs=hashes,
         wall_seconds=time.monotonic() - wall,
         cpu_seconds=time.process_time() - cpu,
         peak_memory_mb=_peak_memory_mb(),
     )
 
 
-def _peak_memory_mb() -> float:
-    """Return the most memory that this process has held so far (MB)."""
+def _peak_memory_mb() -> float | None:
+    """Return the most memory that this process has held so far (MB); None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere

@@ -25,7 +25,7 @@ from niwaki.experiment._folder import open_run
 from niwaki.experiment._model import field_factory
 
 _MASK = "mask."
-_CHUNK = 2048  # pairs per solve, so that memory stays flat for long inputs
+_MOST_PAIRS, _MOST_VALUES = 2048, 4_000_000  # per solve (a value: gene and pair), to keep it small
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,10 @@ class FittedModel:
         def tensor(array: np.ndarray) -> Tensor:
             return torch.as_tensor(array, dtype=example.dtype, device=example.device)
 
+        chunk = max(1, min(_MOST_PAIRS, _MOST_VALUES // len(self.genes)))
         parts = [
             solve(self.field, tensor(start[:, at]), gaps=tensor(gaps[at]), method=self.method)
-            for at in (slice(i, i + _CHUNK) for i in range(0, len(gaps), _CHUNK))
+            for at in (slice(i, i + chunk) for i in range(0, len(gaps), chunk))
         ]
         ends: StateArray = torch.cat(parts, 1).double().cpu().numpy()
         return ends
@@ -117,7 +118,9 @@ def load_model(run: Path | str, module: nn.Module | None = None) -> FittedModel:
 
 def _device(config: FitConfig) -> str:
     """Return the run's device, or the processor where that device is missing."""
-    return "cpu" if config.device == "auto" or not torch.cuda.is_available() else config.device
+    kind, _, number = config.device.partition(":")
+    here = kind == "cuda" and int(number or 0) < torch.cuda.device_count()
+    return config.device if here else "cpu"
 
 
 def predict(

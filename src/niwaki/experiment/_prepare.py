@@ -88,6 +88,11 @@ def check_choice(material: Material, config: FitConfig) -> list[str]:
     return notes
 
 
+def has_controls(material: Material, config: FitConfig) -> bool:
+    """Say whether the fit is repeated with a shuffled prior and with none."""
+    return config.controls and config.uses_knowledge and material.prior is not None
+
+
 def check_test(test: Trajectories) -> None:
     """Raise `InputError` if the test data has no pair of times to be forecast."""
     try:

@@ -190,17 +190,20 @@ def _summary(name: str, arm: ArmResult, chosen: int, edges: int, problem: Proble
     )
 
 
-def _audit(model: FittedModel, problem: Problem) -> float:
-    """Return the solver's error over at most 64 training pairs (data units)."""
+def _audit(model: FittedModel, problem: Problem) -> float | None:
+    """Return the solver's error over at most 64 training pairs (data units); None if it failed."""
     few = slice(0, 64)
     double = copy.deepcopy(model.field).double()
-    return audit(
-        model.field,
-        double,
-        start=problem.train.start[:, few],
-        gaps=problem.train.gaps[few],
-        method=problem.method,
-    )
+    try:
+        return audit(
+            model.field,
+            double,
+            start=problem.train.start[:, few],
+            gaps=problem.train.gaps[few],
+            method=problem.method,
+        )
+    except DivergedError:  # a field too stiff for the check must not lose a run
+        return None
 
 
 def _curves(model: FittedModel, data: Trajectories, parts: Split) -> list[GeneCurve]:

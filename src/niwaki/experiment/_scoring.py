@@ -78,15 +78,31 @@ def select_round(rounds: Sequence[Round], config: FitConfig, groups: EdgeIndex) 
     """Return the position of the round to keep, by held-out loss and sparsity alone."""
     if config.select == "last":
         return len(rounds) - 1
-    if config.select == "best":
-        return min(range(len(rounds)), key=lambda i: rounds[i].loss)
     losses = [RoundLoss(r.sparsity, r.losses) for r in rounds]
+    if config.select == "best":
+        return min(range(len(rounds)), key=lambda i: losses[i].mean())
     return sparsest_within_one_se(losses, groups=groups)
 
 
 def shuffled_prior(prior: Network, seed: int, name: str = "prior") -> Network:
-    """Return the prior with every degree kept and every edge moved: the control's prior."""
+    """Return the control's prior: every degree kept, the edges exchanged at random.
+
+    Where few regulators have many targets each, a large share of the edges falls back on a place
+    that the prior holds too; no prior with these degrees is much further from it.
+    """
     return shuffle(prior, rng=np.random.default_rng(derived_seed(seed, "shuffle", name)))
+
+
+def shuffled_ppi(ppi: Network, seed: int) -> Network:
+    """Return regulator interactions shuffled as undirected ones.
+
+    A pair listed in both directions counts once, else both copies would go to different places and
+    the control would know of twice as many interactions.
+    """
+    low, high = np.minimum(ppi.source, ppi.target), np.maximum(ppi.source, ppi.target)
+    once = np.zeros(len(ppi), dtype=bool)
+    once[np.unique(low * len(ppi.genes) + high, return_index=True)[1]] = True
+    return shuffled_prior(ppi.where(once), seed, "ppi")
 
 
 def network_scores(

@@ -77,7 +77,8 @@ def _orientation(network: Network) -> tuple[str, list[str]]:
         return "ok", []
     return "suspicious", [
         f"{sources} sources but only {targets} targets: the table looks transposed, because "
-        "regulators are usually fewer than targets; if so, use --transpose-prior."
+        "regulators are usually fewer than targets; if so, use --transpose-prior (for a prior) or "
+        "exchange its columns."
     ]
 
 

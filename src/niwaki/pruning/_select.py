@@ -26,8 +26,9 @@ class RoundLoss:
     losses: PairVector
 
     def mean(self) -> float:
-        """Return the mean loss (squared units of the data)."""
-        return float(self.losses.mean())
+        """Return the mean loss (squared units of the data); infinity if it is not a number."""
+        mean = float(self.losses.mean())
+        return np.inf if np.isnan(mean) else mean
 
 
 def sparsest_within_one_se(rounds: Sequence[RoundLoss], *, groups: PairIndex | None = None) -> int:

@@ -21,7 +21,7 @@ from niwaki.experiment import (
     shuffled_prior,
 )
 from niwaki.pruning import nearest_sparsity
-from niwaki.sweep._methods import METHODS, PUBLISHED
+from niwaki.sweep._methods import METHODS, PUBLISHED, PUBLISHED_NOISE
 from niwaki.sweep._rows import BenchmarkRow, network_row
 
 NOISE_LEVELS = (0.025, 0.05, 0.1)  # the levels for which a prior is shipped
@@ -109,7 +109,7 @@ class _Case:
                 "cpu_seconds": time.process_time() - cpu,
                 "wall_seconds": time.perf_counter() - wall,
             }
-            published = PUBLISHED.get(name)
+            published = PUBLISHED.get(name) if self.noise == PUBLISHED_NOISE else None
             if name.endswith("-paper") and published is not None:
                 near = nearest_sparsity(
                     [entry.sparsity for entry in run.result.rounds], published["sparsity"]
@@ -137,7 +137,7 @@ class _Case:
             predictor=run.model(at),
             sparsity=entry.sparsity,
             held_out_loss=entry.loss,
-            epochs=run.result.epochs,
+            epochs=entry.epoch,
             published=published,
             **cost,
         )

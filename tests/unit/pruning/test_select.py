@@ -61,3 +61,9 @@ def test_no_rounds_is_an_error():
         sparsest_within_one_se([])
     with pytest.raises(ConfigError):
         nearest_sparsity([], 0.5)
+
+
+def test_a_first_round_without_a_number_is_not_the_best():
+    nothing = [np.nan, np.nan]
+    assert sparsest_within_one_se(rounds_from(nothing, [1.0, 2.0], [3.0, 4.0])) == 1
+    assert sparsest_within_one_se(rounds_from(nothing, nothing)) in (0, 1)

@@ -58,3 +58,7 @@ def test_quick_benchmark_prints_the_prior_alone_and_both_rows_of_the_paper(data_
     assert rows["prior alone"]["missing_found"] == 0
     assert rows["dash-paper"]["published"] == {"sparsity": 0.946, "balanced_accuracy": 0.906}
     assert rows["dash-paper"]["one_step_mse"] > 0
+
+
+def test_released_methods_keep_the_round_of_the_lowest_validation_loss():
+    assert {METHODS[name]["select"] for name in METHODS if name.endswith("-paper")} == {"best"}

@@ -1,0 +1,25 @@
+import numpy as np
+
+from niwaki.core import Network
+from niwaki.experiment import make_config
+from niwaki.experiment._arm import Round
+from niwaki.experiment._scoring import select_round, shuffled_ppi
+from niwaki.knowledge import symmetric_ppi
+
+
+def test_a_round_without_a_number_is_never_kept():
+    losses = ([np.nan, 1.0], [2.0, 3.0], [1.0, 1.0])
+    rounds = [Round(i, i, 0.1 * i, 9, 1.0, np.array(loss)) for i, loss in enumerate(losses)]
+    for rule in ("best", "one-se"):
+        config = make_config({"select": rule})
+        assert select_round(rounds, config, np.array([0, 1])) == 2
+
+
+def test_shuffled_interactions_listed_in_both_directions_do_not_double():
+    source, target = np.triu_indices(60, 1)
+    drawn = np.random.default_rng(0).random(len(source)) < 0.05
+    source, target = source[drawn], target[drawn]
+    genes = tuple(f"g{i}" for i in range(60))
+    both = Network(genes, np.r_[source, target], np.r_[target, source], np.ones(2 * len(source)))
+    before, after = (symmetric_ppi(ppi)[0].nnz for ppi in (both, shuffled_ppi(both, 0)))
+    assert 0.9 * before <= after <= before  # a pair drawn in both directions merges
