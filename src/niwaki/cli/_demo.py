@@ -28,7 +28,7 @@ def demo(
 
     run = out / "run"
     experiment.check_free(run, force=force)
-    inputs = experiment.write_example(out / "data", genes=genes, seed=seed)
+    inputs = experiment.write_example(out / "data", genes=genes, seed=seed, force=force)
     if not json:
         say(
             f"Simulated {genes} genes; a fifth of the prior's edges are wrong on purpose. The same "

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from niwaki.cli._main import app
-from niwaki.cli._options import Json
+from niwaki.cli._options import Force, Json
 from niwaki.cli._output import print_json, say
 
 
@@ -20,13 +20,20 @@ def simulate(
         float, typer.Option(help="Share of the prior's edges moved to wrong places.", min=0, max=1)
     ] = 0.2,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Simulate a gene network: expression, test expression, true network and a corrupted prior."""
     from niwaki import experiment
 
     inputs = experiment.write_example(
-        out, genes=genes, trajectories=trajectories, noise=noise, moved=moved, seed=seed
+        out,
+        genes=genes,
+        trajectories=trajectories,
+        noise=noise,
+        moved=moved,
+        seed=seed,
+        force=force,
     )
     if json:
         print_json(inputs.model_dump(exclude_none=True))

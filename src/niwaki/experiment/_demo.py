@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from niwaki.core import Network, derived_seed, write_atomic
+from niwaki.core import ConfigError, Network, derived_seed, write_atomic
 from niwaki.data import add_noise, generate_network, integrate, sample_starts, write_long
 from niwaki.experiment._config import Inputs
 from niwaki.experiment._folder import make_folder
 from niwaki.knowledge import move_edges
 
+_FILES = ("expression.csv", "test.csv", "truth.tsv", "prior.tsv")
 _TIMES = np.array([0.0, 1.0, 2.0, 4.0, 6.0, 9.0])
 
 
@@ -23,6 +24,7 @@ def write_example(
     noise: float = 0.025,
     moved: float = 0.2,
     seed: int = 0,
+    force: bool = False,
 ) -> Inputs:
     """Write the files of a simulated study and return them as inputs of a fit.
 
@@ -38,7 +40,19 @@ def write_example(
         Share of the true edges that the prior has in a wrong place (dimensionless).
     seed
         Seed of network, expression, noise and prior.
+    force
+        Replace files of the same names.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a file of such a name and `force` is off.
     """
+    taken = [name for name in _FILES if (folder / name).exists()]
+    if taken and not force:
+        raise ConfigError(
+            f"{folder} holds {taken[0]} already; choose another folder, or replace it with --force."
+        )
     make_folder(folder)
     system = generate_network(genes, derived_seed(seed, "network"))
     rng = np.random.default_rng(derived_seed(seed, "expression"))

@@ -12,7 +12,7 @@ from niwaki.core import (
     derived_seed,
 )
 from niwaki.data import Split, constant_genes, split
-from niwaki.dynamics import ModuleField, PairTensors, make_method
+from niwaki.dynamics import DecayField, ModuleField, PairTensors, make_method
 from niwaki.experiment._arm import Problem
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._material import Material
@@ -37,13 +37,19 @@ def make_problem(parts: Split, config: FitConfig, module: nn.Module | None = Non
     Raises
     ------
     ConfigError
-        If a user's `module` is not a chain of two linear layers over the genes.
+        If a user's `module` is not a chain of two linear layers over the genes, or the prior loss
+        is asked for with a field that has no drive.
     """
     pairs, judged = parts.train.pairs(), parts.held_out.pairs()
     make_field = field_factory(config, len(parts.train.genes), module)
     example = make_field()
     if isinstance(example, ModuleField):
         check_module(example, len(parts.train.genes))
+    if config.prior_loss > 0 and not isinstance(example, DecayField):
+        raise ConfigError(
+            f"the prior loss needs the field phoenix, and this fit has '{config.field}'; leave out "
+            "prior_loss (--prior-loss), or choose that field."
+        )
     return Problem(
         config=config,
         genes=parts.train.genes,

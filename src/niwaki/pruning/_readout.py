@@ -74,7 +74,7 @@ def effective_network(
         new = (source, target + low, np.asarray(strength)[target, source])
         found = _strongest(found, new, limit)
     source, target, weight = found
-    order = np.lexsort((source, target, -np.abs(weight)))
+    order = np.argsort(-np.abs(weight), kind="stable")  # ties stay by target, then by source
     network = Network(tuple(genes), source[order], target[order], weight[order], signed=True)
     return EffectiveNetwork(network, total, targets_of, strength_of)
 
@@ -145,5 +145,5 @@ def _strongest(old: Edges, new: Edges, limit: int | None) -> Edges:
     source, target, weight = (np.concatenate([a, b]) for a, b in zip(old, new, strict=True))
     if limit is None or len(weight) <= limit:
         return source, target, weight
-    keep = np.argpartition(-np.abs(weight), limit)[:limit] if limit else slice(0)
+    keep = np.sort(np.argpartition(-np.abs(weight), limit)[:limit])
     return source[keep], target[keep], weight[keep]

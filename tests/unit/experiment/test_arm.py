@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from unit.experiment.study import small
 
-from niwaki.core import DivergedError
-from niwaki.experiment import _arm, _results, fit, run_rounds
+from niwaki.core import ConfigError, DivergedError
+from niwaki.experiment import _arm, _results, fit, run_rounds, write_example
 
 
 def test_an_epoch_without_a_number_does_not_replace_the_best_of_its_round(
@@ -29,3 +30,18 @@ def test_a_solver_audit_that_fails_does_not_lose_the_run(material, tmp_path, mon
     record = fit(material, small(controls=False), out=tmp_path / "run")
     assert record.solver_audit is None
     assert (tmp_path / "run" / "DONE").exists()
+
+
+def test_a_prior_loss_without_a_drive_is_refused_before_anything_is_written(material, tmp_path):
+    with pytest.raises(ConfigError, match="needs the field phoenix"):
+        fit(material, small(field="mlp", prior_loss=0.2), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_example_never_replaces_files_unasked(tmp_path):
+    (tmp_path / "expression.csv").write_text("mine")
+    with pytest.raises(ConfigError, match="already; choose another folder"):
+        write_example(tmp_path, genes=12, trajectories=6)
+    assert (tmp_path / "expression.csv").read_text() == "mine"
+    write_example(tmp_path, genes=12, trajectories=6, force=True)
+    assert (tmp_path / "prior.tsv").exists()
