@@ -25,8 +25,8 @@ def small(**changes: object) -> FitConfig:
     return make_config({**SMALL, **changes})
 
 
-def write_study(folder: Path, *, seed: int = 0) -> Inputs:
-    return write_example(folder, genes=12, trajectories=6, seed=seed)
+def write_study(folder: Path, *, seed: int = 0, force: bool = False) -> Inputs:
+    return write_example(folder, genes=12, trajectories=6, seed=seed, force=force)
 
 
 def results(folder: Path) -> dict[str, object]:

@@ -266,8 +266,10 @@ def test_awkward_gene_names_survive_a_run(tmp_path):
     assert set(table["source"]) <= set(names)
 
 
-def test_the_example_can_be_written_twice(tmp_path):
+def test_the_example_is_replaced_by_force_only_and_is_the_same(tmp_path):
     first = write_study(tmp_path)
     content = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert write_study(tmp_path) == first
+    with pytest.raises(ConfigError, match="--force"):
+        write_study(tmp_path)
+    assert write_study(tmp_path, force=True) == first
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == content
