@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from niwaki import experiment
-from niwaki.core import AlignmentReport, Network, Trajectories, Trajectory
-from niwaki.data import generate_network, integrate, sample_starts
+from niwaki.data import add_noise, generate_network, integrate, sample_starts
 from niwaki.knowledge import move_edges
 from niwaki.report import write_report
 
@@ -30,31 +29,9 @@ def make_material(genes: int, times: int, rng: np.random.Generator) -> experimen
     """Return one noisy trajectory of a random network and a prior with a fifth of it misplaced."""
     system = generate_network(genes, rng, in_degree=2.2)
     clean = integrate(system, sample_starts(system, 1, rng), np.linspace(0.0, 9.0, times))
-    noisy = Trajectories(
-        clean.genes,
-        tuple(
-            Trajectory(t.name, t.times, t.values + rng.normal(0, 0.025, t.values.shape))
-            for t in clean.items
-        ),
-    )
+    noisy = add_noise(clean, 0.025, rng)
     prior = move_edges(system.truth, 0.2, rng=rng)
-    return experiment.Material("simulated", noisy, prior=experiment.Aligned(prior, _report(prior)))
-
-
-def _report(prior: Network) -> AlignmentReport:
-    edges, genes = len(prior), len(prior.genes)
-    regulators = len(prior.regulators())
-    return AlignmentReport(
-        file="prior",
-        edges_read=edges,
-        edges_kept=edges,
-        genes_read=genes,
-        genes_shared=genes,
-        regulators_read=regulators,
-        regulators_found=regulators,
-        signed=True,
-        orientation="ok",
-    )
+    return experiment.make_material(noisy, prior=prior, label="simulated")
 
 
 def main() -> None:
