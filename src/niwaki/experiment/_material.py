@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niwaki.core import AlignmentReport, InputError, Network, Trajectories
-from niwaki.data import constant_genes, read_expression
+from niwaki.data import Reading, constant_genes, read_expression
 from niwaki.experiment._config import Inputs
 from niwaki.knowledge import align, read_network, symmetric_ppi, transpose
 
@@ -54,13 +54,7 @@ def read_material(inputs: Inputs) -> Material:
     InputError
         If a file cannot be used; the sentence names it and says what to do.
     """
-    reading = read_expression(
-        inputs.data,
-        genes_file=inputs.genes,
-        time_key=inputs.time_key,
-        trajectory_key=inputs.trajectory_key,
-        layer=inputs.layer,
-    )
+    reading = _read(inputs.data, inputs)
     genes = reading.trajectories.genes
     notes = list(reading.notes)
 
@@ -69,13 +63,7 @@ def read_material(inputs: Inputs) -> Material:
 
     test = None
     if inputs.test is not None:
-        tested = read_expression(
-            inputs.test,
-            genes_file=inputs.genes,
-            time_key=inputs.time_key,
-            trajectory_key=inputs.trajectory_key,
-            layer=inputs.layer,
-        )
+        tested = _read(inputs.test, inputs)
         test = tested.trajectories.select_genes(genes)
         notes += [f"Test data: {note}" for note in tested.notes]
     return Material(
@@ -87,6 +75,17 @@ def read_material(inputs: Inputs) -> Material:
         test=test,
         scope=inputs.scope,
         notes=tuple(notes),
+    )
+
+
+def _read(path: str, inputs: Inputs) -> Reading:
+    """Read one expression file as `inputs` says how."""
+    return read_expression(
+        path,
+        genes_file=inputs.genes,
+        time_key=inputs.time_key,
+        trajectory_key=inputs.trajectory_key,
+        layer=inputs.layer,
     )
 
 
