@@ -4,9 +4,18 @@ from niwaki.dynamics._exponential import Exponential as Exponential
 from niwaki.dynamics._field import DecayField as DecayField
 from niwaki.dynamics._field import Field as Field
 from niwaki.dynamics._field import ModuleField as ModuleField
+from niwaki.dynamics._gene_field import GeneField as GeneField
+from niwaki.dynamics._joint import RANK as RANK
+from niwaki.dynamics._joint import Couplings as Couplings
+from niwaki.dynamics._joint import JointSmoother as JointSmoother
 from niwaki.dynamics._loss import PriorTerm as PriorTerm
 from niwaki.dynamics._loss import data_loss as data_loss
 from niwaki.dynamics._mlp import MlpField as MlpField
+from niwaki.dynamics._panel import Lattice as Lattice
+from niwaki.dynamics._panel import Panel as Panel
+from niwaki.dynamics._panel import Path as Path
+from niwaki.dynamics._panel import Smoothed as Smoothed
+from niwaki.dynamics._panel import smooth_alone as smooth_alone
 from niwaki.dynamics._phoenix import PhoenixField as PhoenixField
 from niwaki.dynamics._runge_kutta import DormandPrince as DormandPrince
 from niwaki.dynamics._runge_kutta import RungeKutta4 as RungeKutta4
@@ -15,6 +24,8 @@ from niwaki.dynamics._solve import Method as Method
 from niwaki.dynamics._solve import audit as audit
 from niwaki.dynamics._solve import make_method as make_method
 from niwaki.dynamics._solve import solve as solve
+from niwaki.dynamics._timegrid import Kernel as Kernel
+from niwaki.dynamics._timegrid import TimeGrid as TimeGrid
 from niwaki.dynamics._train import Optimisation as Optimisation
 from niwaki.dynamics._train import PairTensors as PairTensors
 from niwaki.dynamics._train import Training as Training

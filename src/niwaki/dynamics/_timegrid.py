@@ -1,0 +1,146 @@
+"""Relaxation towards a driven level on a fixed grid of times, as linear operators.
+
+A gene that follows ``dx/dt = v (f(t) - x)`` is linear in its start and in its force ``f``: on the
+nodes of a grid ``x = e x(0) + W f``, with ``W`` exact for a force that is linear between nodes. What
+the force is not known of is a Gaussian process, so smoothing and evidence are in closed form.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from niwaki.core import InputError, TimesArray
+
+NODES_PER_GAP = 6
+_DENSE_TIMES = 40  # from here on the observations themselves are dense enough as nodes
+_FORCE_SCALE = 3.0  # correlation time of an unexplained force: the grid's span divided by this
+
+Nodes = Float[np.ndarray, " node"]
+Square = Float[np.ndarray, "node node2"]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How one gene relaxes and what is uncertain about it.
+
+    Attributes
+    ----------
+    rate
+        Relaxation rate v (per time unit); 0 for a gene that stays where it starts.
+    force
+        Variance of the unexplained force, relative to the variance of the noise.
+    start
+        Variance of the start, relative to the variance of the noise.
+    """
+
+    rate: float
+    force: float
+    start: float
+
+
+@dataclass(frozen=True)
+class Operators:
+    """What one kernel means on one grid; ``white`` is in units of the noise's deviation.
+
+    Attributes
+    ----------
+    start, force
+        Effect of a unit start and of the force at each node on the state at each node.
+    white_start, white_force, white
+        Whitening matrix of the observations, times `start`, times `force`, and alone.
+    log_det
+        Log-determinant of the covariance of one trajectory's observations.
+    covariance
+        Of the state at the nodes, before any observation (relative to the noise).
+    gain
+        From deviations at the observations to the expected deviations at the nodes.
+    """
+
+    start: Nodes
+    force: Square
+    white_start: Float[np.ndarray, " time"]
+    white_force: Float[np.ndarray, "time node"]
+    white: Float[np.ndarray, "time time2"]
+    log_det: float
+    covariance: Square
+    gain: Float[np.ndarray, "node time"]
+
+
+@dataclass
+class TimeGrid:
+    """Times that some trajectories were observed at, with nodes between them.
+
+    Attributes
+    ----------
+    times
+        Strictly increasing observation times (time units of the data), at least two.
+    nodes, at
+        The nodes, and which of them are observations.
+    """
+
+    times: TimesArray
+    nodes: Nodes = field(init=False)
+    at: Int[np.ndarray, " time"] = field(init=False)
+    _known: dict[Kernel, Operators] = field(init=False, default_factory=dict, repr=False)
+    _relaxations: dict[float, Square] = field(init=False, default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.times) < 2 or not (np.diff(self.times) > 0).all():
+            raise InputError("a time grid needs at least two times, strictly increasing.")
+        per_gap = 1 if len(self.times) >= _DENSE_TIMES else NODES_PER_GAP
+        steps = np.arange(per_gap) / per_gap
+        starts = self.times[:-1, None] + np.diff(self.times)[:, None] * steps
+        self.nodes = np.append(starts.ravel(), self.times[-1])
+        self.at = np.arange(len(self.times)) * per_gap
+
+    def relaxation(self, rate: float) -> Square:
+        """Return the effect of the force at each node on the state at each node."""
+        if rate not in self._relaxations:
+            self._relaxations[rate] = _relaxation(self.nodes, rate)
+        return self._relaxations[rate]
+
+    def operators(self, kernel: Kernel) -> Operators:
+        """Return the operators of a kernel; they are kept for the next call."""
+        if kernel not in self._known:
+            self._known[kernel] = self._make(kernel)
+        return self._known[kernel]
+
+    def _make(self, kernel: Kernel) -> Operators:
+        force = self.relaxation(kernel.rate)
+        start = np.exp(-kernel.rate * (self.nodes - self.nodes[0]))
+        covariance = kernel.start * np.outer(start, start)
+        if kernel.force > 0 and kernel.rate > 0:
+            covariance += kernel.force * force @ self._force_covariance() @ force.T
+        observed = covariance[np.ix_(self.at, self.at)] + np.eye(len(self.at))
+        factor = np.linalg.cholesky(observed)
+        white = np.linalg.inv(factor)
+        return Operators(
+            start=start,
+            force=force,
+            white_start=white @ start[self.at],
+            white_force=white @ force[self.at],
+            white=white,
+            log_det=2 * float(np.log(np.diag(factor)).sum()),
+            covariance=covariance,
+            gain=covariance[:, self.at] @ (white.T @ white),
+        )
+
+    def _force_covariance(self) -> Square:
+        """Half of an unexplained force differs between trajectories only, half drifts in time."""
+        scale = (self.nodes[-1] - self.nodes[0]) / _FORCE_SCALE
+        return 0.5 + 0.5 * np.exp(-np.abs(self.nodes[:, None] - self.nodes) / scale)
+
+
+def _relaxation(nodes: Nodes, rate: float) -> Square:
+    """Return W: exact integrals of ``v exp(-v (t - s)) f(s)`` for f linear between nodes."""
+    matrix = np.zeros((len(nodes), len(nodes)))
+    if rate == 0:
+        return matrix
+    for k, gap in enumerate(np.diff(nodes)):
+        decay = np.exp(-rate * gap)
+        mean = -np.expm1(-rate * gap) / (rate * gap)
+        matrix[k + 1] = decay * matrix[k]
+        matrix[k + 1, k] += mean - decay
+        matrix[k + 1, k + 1] += 1 - mean
+    return matrix

@@ -1,0 +1,471 @@
+"""Which edges the data and the prior support: smooth, prune and regrow, learn, again."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from niwaki.core import Network, Trajectories
+from niwaki.dynamics import (
+    RANK,
+    Couplings,
+    JointSmoother,
+    Kernel,
+    Lattice,
+    Panel,
+    Path,
+    Smoothed,
+    smooth_alone,
+)
+from niwaki.pruning import (
+    Beliefs,
+    EffectLaw,
+    Judgement,
+    Support,
+    TargetData,
+    Trust,
+    fit_effect_law,
+    judge,
+    learn_trust,
+    prune_and_regrow,
+    regress,
+    sign_log_bayes_factor,
+)
+
+ALL_CANDIDATES = 1_000  # up to this many genes every gene may regulate every other
+_MOST_JOINT = 3_500  # corrections that are smoothed together; above, every gene is smoothed alone
+_JOINT_EFFECT = 0.1  # of a pair, in units of a main effect, at one usual deviation of both
+_OUT = -30.0  # log odds of what cannot be
+_WEAK = 0.3  # a prior less trusted than this does not tell how large true effects are
+
+Table = Float[np.ndarray, "target candidate"]
+Features = list[Float[np.ndarray, "trajectory node candidate"]]
+Told = Callable[[float], None]
+
+
+def choose_candidates(data: Trajectories, prior: Network | None) -> Int[np.ndarray, " candidate"]:
+    """Return the genes that may regulate.
+
+    Up to 1,000 genes all may; above, the prior's regulators, or without a prior the 1,000 genes that
+    vary most.
+    """
+    genes = len(data.genes)
+    if genes <= ALL_CANDIDATES:
+        return np.arange(genes)
+    if prior is not None and len(prior):
+        return np.unique(prior.source)
+    spread = data.stack().std(0)
+    return np.sort(np.argsort(-spread, kind="stable")[:ALL_CANDIDATES])
+
+
+@dataclass
+class EdgeState:
+    """All that changes from one pass to the next.
+
+    Attributes
+    ----------
+    smoothed
+        Paths, kernels and noise of every gene.
+    supports
+        Chosen regulators of each target, as positions among the candidates.
+    law, trust
+        Learned sizes of effects, and learned trust in the prior.
+    prior_odds, crowd
+        Log odds of every edge before its own data; expected regulators of each target (count).
+    estimate, error, factor, paired, odds
+        Effect, standard error, log Bayes factor (`paired`: of the edge's pairs alone) and posterior
+        log odds of every edge.
+    joint_share
+        Share of pairs of regulators that have an effect of their own.
+    coefficients
+        Of each target's start, level, chosen edges and chosen pairs.
+    """
+
+    smoothed: Smoothed
+    supports: list[Support]
+    law: EffectLaw
+    trust: Trust
+    prior_odds: Table
+    crowd: Float[np.ndarray, " target"]
+    estimate: Table
+    error: Table
+    factor: Table
+    paired: Table
+    odds: Table
+    joint_share: float = 0.1
+    coefficients: list[np.ndarray] = field(default_factory=list)
+
+
+class EdgeSearch:
+    """The search for the edges of all targets.
+
+    Parameters
+    ----------
+    data
+        Training trajectories.
+    prior
+        Aligned prior, or None.
+    candidates
+        Genes that may regulate.
+    trust
+        Share of true edges in the prior, set by hand; None learns it.
+    """
+
+    def __init__(
+        self,
+        data: Trajectories,
+        prior: Network | None,
+        candidates: Int[np.ndarray, " candidate"],
+        *,
+        trust: float | None = None,
+    ) -> None:
+        self.panel, self.candidates, self._fixed = Panel.from_trajectories(data), candidates, trust
+        self._lattice = Lattice.of(self.panel)
+        genes, count = self.panel.genes, len(candidates)
+        self.prior, self.sign = _prior_tables(prior, candidates, genes)
+        self.possible = np.arange(genes)[:, None] != candidates
+        values = np.concatenate([b.reshape(-1, genes) for b in self.panel.values])
+        self.low, self.high = values.min(0), values.max(0)
+        usual = float(np.median(values.std(0)[values.std(0) > 0])) if values.std() > 0 else 1.0
+        self._joint_variance = (_JOINT_EFFECT / usual) ** 2
+        self._smoothers: list[JointSmoother] = []
+        smoothed = smooth_alone(self.panel, self._lattice)
+        blank = Trust() if trust is None else Trust(inside=(_logit(trust), 0.0))
+        shape = (genes, count)
+        self.state = EdgeState(
+            smoothed,
+            [self._first_support(i, smoothed.kernels[i]) for i in range(genes)],
+            EffectLaw(),
+            blank,
+            blank.log_odds(self.prior, np.zeros(shape)),
+            np.maximum(1.0, self.prior.sum(1)),
+            np.zeros(shape),
+            np.full(shape, np.inf),
+            np.zeros(shape),
+            np.zeros(shape),
+            np.zeros(shape),
+        )
+        self._centre()
+        for target in range(genes):
+            features = self._features(target)
+            self._tune(target, features)
+            self._note(target, self._judge(target, features))
+
+    def _first_support(self, target: int, kernel: Kernel) -> Support:
+        mine = np.flatnonzero(self.prior[target] & self.possible[target])
+        few = len(mine) <= self.panel.rows // 4
+        return Support([int(j) for j in mine] if few and kernel.rate > 0 else [])
+
+    def step(self, told: Told | None = None) -> None:
+        """Smooth, prune and regrow every target, and learn law and trust again."""
+        self._smooth()
+        self._centre()
+        for target in range(self.panel.genes):
+            features = self._features(target)
+            if self.state.smoothed.kernels[target].rate > 0:
+                prune_and_regrow(*self._problem(target, features), self.state.supports[target])
+                self._tune(target, features)
+            if self.state.smoothed.kernels[target].rate > 0:
+                prune_and_regrow(*self._problem(target, features), self.state.supports[target])
+            self._note(target, self._judge(target, features))
+            if told is not None and target % 50 == 0:
+                told(target / self.panel.genes)
+        self._learn()
+
+    def copy_state(self) -> EdgeState:
+        """Return the state as it is now."""
+        return copy.deepcopy(self.state)
+
+    # ------------------------------------------------------------------------------ smoothing
+    def _smooth(self) -> None:
+        """Smooth all genes together where that is small enough, else leave them as they are."""
+        smoothed, panel = self.state.smoothed, self.panel
+        self._smoothers = []
+        if panel.genes * min(RANK, *(len(g.nodes) for g in panel.grids)) > _MOST_JOINT:
+            return
+        couplings = self._couplings()
+        self._base = smoothed.paths
+        for at, grid in enumerate(panel.grids):
+            paths = smoothed.paths[at]
+            full = paths[:, :, self.candidates] - self._middle[self.candidates]
+            model = np.stack([self._model_path(t, at, full) for t in range(panel.genes)], 2)
+            self._smoothers.append(
+                JointSmoother(grid, panel.values[at], smoothed, paths, model, couplings)
+            )
+        smoothed.paths = [
+            smoother.corrected(path)
+            for smoother, path in zip(self._smoothers, self._base, strict=True)
+        ]
+
+    def _couplings(self) -> Couplings:
+        """Return every chosen edge with its slope at the centre."""
+        supports = self.state.supports
+        parts = [
+            (self.candidates[s.edges], np.full(len(s.edges), t), self._edge_weights(t))
+            for t, s in enumerate(supports)
+            if s.edges
+        ]
+        if not parts:
+            empty = np.zeros(0, dtype=int)
+            return Couplings(empty, empty, np.zeros(0))
+        source, target, weight = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return Couplings(source, target, weight)
+
+    def _edge_weights(self, target: int) -> Float[np.ndarray, " edge"]:
+        return self.state.coefficients[target][2 : 2 + len(self.state.supports[target].edges)]
+
+    def _model_path(self, target: int, at: int, full: Path) -> Float[np.ndarray, "trajectory node"]:
+        """Return the path that a gene's own model gives, on one grid."""
+        part = self.panel.grids[at].operators(self.state.smoothed.kernels[target])
+        start, *rest = self.state.coefficients[target]
+        path = np.tile(part.start * start, (len(full), 1))
+        if not rest:
+            return path
+        support = self.state.supports[target]
+        force = _columns([full], support)[0] @ np.array(rest)
+        return path + force @ part.force.T
+
+    def _centre(self) -> None:
+        """Measure every gene from its mean over all nodes."""
+        paths = self.state.smoothed.paths
+        total = sum(path.sum((0, 1)) for path in paths)
+        self._middle = total / sum(path.shape[0] * path.shape[1] for path in paths)
+
+    def _features(self, target: int) -> Features:
+        """Return the candidates' paths about their centre, without what the target says of them."""
+        chosen = self.candidates
+        if not self._smoothers:
+            paths = self.state.smoothed.paths
+            return [path[:, :, chosen] - self._middle[chosen] for path in paths]
+        pairs = zip(self._base, self._smoothers, strict=True)
+        return [
+            path[:, :, chosen] - self._middle[chosen] + smoother.without(target, chosen)
+            for path, smoother in pairs
+        ]
+
+    # ------------------------------------------------------------------------------ one target
+    def _problem(self, target: int, features: Features) -> tuple[TargetData, Beliefs]:
+        """Return the regression of a target on all candidates, and what is believed before it."""
+        kernel = self.state.smoothed.kernels[target]
+        columns = self.panel.white_features(kernel, features)
+        return self._data(target, kernel, features, columns), self.beliefs(target)
+
+    def _data(
+        self, target: int, kernel: Kernel, features: Features, columns: np.ndarray
+    ) -> TargetData:
+        panel = self.panel
+
+        def joint(pairs: list[tuple[int, int]]) -> np.ndarray:
+            first, second = np.array(pairs).T
+            products = [f[:, :, first] * f[:, :, second] for f in features]
+            return panel.white_features(kernel, products)
+
+        base = [panel.white_start(kernel)]
+        if kernel.rate > 0:
+            ones = [np.ones((*f.shape[:2], 1)) for f in features]
+            base.append(panel.white_features(kernel, ones)[:, 0])
+        return TargetData(
+            response=panel.white_target(kernel, target),
+            base=np.stack(base, 1),
+            candidates=columns,
+            joint=joint,
+            noise=float(self.state.smoothed.noise[target]),
+        )
+
+    def beliefs(self, target: int) -> Beliefs:
+        """Return what is believed of a target's regulators before its own data."""
+        state = self.state
+        return Beliefs(
+            law=state.law,
+            log_odds=state.prior_odds[target],
+            sign=self.sign[target],
+            sign_hold=state.trust.signs,
+            crowd=float(state.crowd[target]),
+            joint_log_odds=_logit(state.joint_share),
+            joint_variance=self._joint_variance,
+            allowed=self.possible[target],
+        )
+
+    def _judge(self, target: int, features: Features) -> Judgement | None:
+        """Return the final judgement of a target; None for a gene that does not move."""
+        if self.state.smoothed.kernels[target].rate == 0:
+            return None
+        return judge(*self._problem(target, features), self.state.supports[target])
+
+    def _note(self, target: int, found: Judgement | None) -> None:
+        """Write a judgement into the tables."""
+        state = self.state
+        if len(state.coefficients) <= target:
+            state.coefficients.append(np.zeros(0))
+        if found is None:
+            kernel = state.smoothed.kernels[target]
+            base, seen = self.panel.white_start(kernel), self.panel.white_target(kernel, target)
+            state.coefficients[target] = np.array([base @ seen / (base @ base)])
+            state.error[target], state.estimate[target] = np.inf, 0.0
+            state.factor[target], state.paired[target], state.odds[target] = 0.0, 0.0, _OUT
+            return
+        state.coefficients[target] = found.coefficients
+        state.estimate[target], state.error[target] = found.estimate, found.error
+        state.factor[target], state.odds[target] = found.log_bayes_factor, found.log_odds
+        state.paired[target] = 0.0
+        for pair, odds in found.pairs.items():
+            state.paired[target, list(set(pair))] += max(odds, 0.0)
+
+    def _tune(self, target: int, features: Features) -> None:
+        """Climb the lattice of kernels to the highest evidence of the present support."""
+        state = self.state
+        point = state.smoothed.points[target]
+        if point is None:
+            return
+        small = [f[:, :, state.supports[target].edges] for f in features]
+        support = _renumbered(state.supports[target])
+        known: dict[tuple[int, int, int], tuple[float, float]] = {}
+
+        def evidence(at: tuple[int, int, int]) -> float:
+            if at not in known:
+                known[at] = self._evidence(target, self._lattice.kernel(*at), small, support)
+            return known[at][0]
+
+        limits = (self._lattice.rates, len(self._lattice.forces), len(self._lattice.starts))
+        for stride in (4, 1):
+            moved = True
+            while moved:
+                near = _neighbours(point, limits, stride)
+                best = max(near, key=evidence)
+                moved = evidence(best) > evidence(point) + 1e-6
+                point = best if moved else point
+        kernel, noise = self._lattice.kernel(*point), known[point][1]
+        for still in self._lattice.frozen():
+            value, rest = self._evidence(target, still, small, Support())
+            if value > evidence(point):
+                state.supports[target], point, kernel, noise = Support(), None, still, rest
+                break
+        smoothed = state.smoothed
+        smoothed.points[target], smoothed.kernels[target] = point, kernel
+        smoothed.noise[target] = noise
+
+    def _evidence(
+        self, target: int, kernel: Kernel, features: Features, support: Support
+    ) -> tuple[float, float]:
+        """Return the log evidence of a kernel, and the noise that it leaves."""
+        rows = self.panel.rows
+        data = self._data(target, kernel, features, self.panel.white_features(kernel, features))
+        for edge in support.edges:
+            support.variances.setdefault(edge, float(self._first_variance(target)))
+        fit = regress(data, support, joint_variance=self._joint_variance)
+        value = fit.log_evidence(rows) - self.panel.log_det(kernel) / 2
+        return value, max(fit.residual / rows, 1e-12)
+
+    def _first_variance(self, target: int) -> float:
+        return float(self.state.law.deviations(self.state.crowd[target])[0] ** 2 + 0.01)
+
+    # ------------------------------------------------------------------------------ learning
+    def _learn(self) -> None:
+        """Learn the law of effects and the trust in the prior from all targets together."""
+        state, prior = self.state, self.prior & self.possible
+        testable = np.isfinite(state.error)
+        true = np.where(testable, _share_of(state.odds), 0.0)
+        trusted = float(true[prior].mean()) if prior.any() else 0.0
+        outside = np.where(prior, 0.0, true).sum(1)
+        state.crowd = np.maximum(1.0, trusted * prior.sum(1) + outside)
+        telling = (prior if trusted > _WEAK else true > 0.5) & testable
+        crowd = np.broadcast_to(state.crowd[:, None], true.shape)
+        state.law = fit_effect_law(
+            state.estimate[telling],
+            state.error[telling],
+            crowd[telling],
+            log_odds=state.prior_odds[telling],
+        )
+        for target in np.flatnonzero(testable.any(1)):
+            self._rejudge(int(target))
+        state.trust, state.prior_odds = learn_trust(
+            state.factor, prior, self.possible, testable, before=state.trust, fixed=self._fixed
+        )
+        state.odds = np.where(testable, np.clip(state.prior_odds + state.factor, _OUT, -_OUT), _OUT)
+        state.trust = replace(state.trust, signs=self._signs_held())
+        chosen = sum(len(s.pairs) for s in state.supports)
+        possible = sum(len(s.edges) * (len(s.edges) + 1) // 2 for s in state.supports)
+        state.joint_share = (chosen + 1) / (possible + 10)
+
+    def _rejudge(self, target: int) -> None:
+        """Bring the Bayes factors of a target up to the law just learned."""
+        state = self.state
+        crowd = np.full(len(self.candidates), state.crowd[target])
+        effects = (state.estimate[target], state.error[target])
+        factor = state.law.log_bayes_factor(*effects, crowd)
+        wide = state.law.expected_variance(*effects, crowd)
+        factor += sign_log_bayes_factor(
+            self.sign[target], *effects, wide, hold=state.trust.signs
+        )
+        state.factor[target] = factor + state.paired[target]
+
+    def _signs_held(self) -> float:
+        """Return the share of the prior's signs that the sure edges bear out."""
+        state = self.state
+        sure = (self.sign != 0) & (state.odds > 0) & (np.abs(state.estimate) > 2 * state.error)
+        agreed = (np.sign(state.estimate[sure]) == self.sign[sure]).sum()
+        return float((agreed + 1.5) / (sure.sum() + 2))
+
+
+def _columns(features: Features, support: Support) -> Features:
+    """Return the force columns of a support: one, its edges, its pairs."""
+    found = []
+    for each in features:
+        columns = [np.ones((*each.shape[:2], 1)), each[:, :, support.edges]]
+        if support.pairs:
+            first, second = np.array(support.pairs).T
+            columns.append(each[:, :, first] * each[:, :, second])
+        found.append(np.concatenate(columns, 2))
+    return found
+
+
+def _renumbered(support: Support) -> Support:
+    """Return the same support over its own edges only, as candidates 0, 1, ..."""
+    place = {edge: k for k, edge in enumerate(support.edges)}
+    return Support(
+        list(range(len(place))),
+        [(place[a], place[b]) for a, b in support.pairs],
+        {place[e]: v for e, v in support.variances.items() if e in place},
+    )
+
+
+def _neighbours(
+    point: tuple[int, int, int], limits: tuple[int, int, int], stride: int
+) -> list[tuple[int, int, int]]:
+    """Return the lattice points beside a point, the rate moving by `stride`."""
+    found = []
+    for axis, step in product(range(3), (-1, 1)):
+        place = list(point)
+        place[axis] += step * (stride if axis == 0 else 1)
+        if 0 <= place[axis] < limits[axis]:
+            found.append((place[0], place[1], place[2]))
+    return found
+
+
+def _prior_tables(
+    prior: Network | None, candidates: Int[np.ndarray, " candidate"], genes: int
+) -> tuple[Bool[np.ndarray, "target candidate"], Table]:
+    """Return which edges the prior holds, and their signs where it gives them."""
+    inside = np.zeros((genes, len(candidates)), dtype=bool)
+    sign = np.zeros(inside.shape)
+    if prior is not None:
+        place = np.full(genes, -1)
+        place[candidates] = np.arange(len(candidates))
+        known = place[prior.source] >= 0
+        at = (prior.target[known], place[prior.source[known]])
+        inside[at] = True
+        if prior.signed:
+            sign[at] = np.sign(prior.weight[known])
+    return inside, sign
+
+
+def _logit(share: float) -> float:
+    share = min(max(share, 1e-6), 1 - 1e-6)
+    return float(np.log(share / (1 - share)))
+
+
+def _share_of(odds: Table) -> Table:
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, _OUT, -_OUT))))

@@ -1,0 +1,1 @@
+"""Which edges the data and a prior support: effects, trust, search, stability."""
