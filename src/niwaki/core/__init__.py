@@ -23,6 +23,7 @@ from niwaki.core._records import RECORD_VERSION as RECORD_VERSION
 from niwaki.core._records import AlignmentReport as AlignmentReport
 from niwaki.core._records import ArmSummary as ArmSummary
 from niwaki.core._records import DataSummary as DataSummary
+from niwaki.core._records import EdgeEvidence as EdgeEvidence
 from niwaki.core._records import ForecastScore as ForecastScore
 from niwaki.core._records import GeneCurve as GeneCurve
 from niwaki.core._records import NetworkScore as NetworkScore

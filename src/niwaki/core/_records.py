@@ -95,6 +95,8 @@ class PathPoint(Record):
         Share of prunable weights that are zero.
     edges
         Gene-to-gene edges of the effective network.
+    probability
+        Posterior probability above which edges are part of it, for a gene-resolved field.
     held_out_loss, held_out_se
         Mean squared one-step error on held-out pairs and its standard error.
     score
@@ -107,6 +109,7 @@ class PathPoint(Record):
     weights: int
     edges: int
     mean_out_degree: float
+    probability: float | None = None
     train_loss: Measured
     held_out_loss: Measured
     held_out_se: Measured
@@ -139,6 +142,35 @@ class RegulatorRow(Record):
     kept: int
     added: int
     removed: int
+
+
+class EdgeEvidence(Record):
+    """What a gene-resolved fit learned about its prior, and how its network stands to it.
+
+    Attributes
+    ----------
+    prior_trust
+        Share of the prior's edges that are true, learned from the data or set by hand.
+    signs_hold
+        Share of the prior's signs that sure edges bear out; None where it gives none.
+    effect_size, effect_decay
+        Deviation of the effect of a sole regulator (target units per regulator unit), and the
+        factor by which every further regulator of a target shrinks it.
+    kept, added, refuted, untested
+        Edges of each status (count); see ``network.tsv``.
+    members
+        Refits to resampled trajectories behind the stability (count).
+    """
+
+    prior_trust: float | None
+    signs_hold: float | None
+    effect_size: float
+    effect_decay: float
+    kept: int
+    added: int
+    refuted: int
+    untested: int
+    members: int
 
 
 class GeneCurve(Record):
@@ -234,6 +266,7 @@ class RunRecord(Record):
     networks: list[NetworkScore] = []
     forecasts: list[ForecastScore]
     regulators: list[RegulatorRow]
+    evidence: EdgeEvidence | None = None
     curves: list[GeneCurve]
     edges_total: int
     edges_written: int

@@ -14,7 +14,7 @@ _MARGIN = 0.1  # regulators count up to this share of their range beyond what wa
 
 
 class GeneField(nn.Module):
-    """``dx_i/dt = v_i (c_i + sum_j a_ij h_j + sum_jk b_ijk h_j h_k - x_i)``, h within what was seen.
+    """``dx_i/dt = v_i (c_i + sum_j a_ij h_j + sum_jk b_ijk h_j h_k - x_i)``, h held within range.
 
     The first sum runs over the regulators of a gene, the second over joint effects of two of them
     (or of one with itself): together they hold every AND, OR and XOR of two regulators, and its

@@ -68,9 +68,7 @@ class JointSmoother:
         self._seen = self.basis[grid.at]
         self.rank = self.basis.shape[1]
         self._prior = np.stack([_inside(self.basis, c) for c in covariances])
-        relax = {
-            g: self.basis.T @ parts[g].force @ self.basis for g in np.unique(couplings.target)
-        }
+        relax = {g: self.basis.T @ parts[g].force @ self.basis for g in np.unique(couplings.target)}
         self._dynamics = self._linear_dynamics(couplings, relax)
         # what each gene's dynamics and observations ask of the corrections [gene, row, trajectory]
         self._dynamic_gap = -np.einsum("qk,rqg->gkr", self.basis, paths - model)
@@ -146,4 +144,6 @@ def _basis(covariances: list[Float[np.ndarray, "node node2"]]) -> Float[np.ndarr
 
 def _inside(basis: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     part = basis.T @ covariance @ basis
-    return np.asarray(part + _JITTER * max(float(np.trace(part)), 1e-9) / len(part) * np.eye(len(part)))
+    return np.asarray(
+        part + _JITTER * max(float(np.trace(part)), 1e-9) / len(part) * np.eye(len(part))
+    )

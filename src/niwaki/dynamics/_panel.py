@@ -15,7 +15,8 @@ Path = Float[np.ndarray, "trajectory node gene"]
 FORCES = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 STARTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _LONG = 64  # trajectories of more times say little about their start
-_OCTAVE = 8  # lattice of rates: this many per doubling
+_FINE, _COARSE = 8, 1  # rates per doubling; long trajectories make every kernel dear
+_MOST_OCTAVES = 8
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ class Panel:
         chosen = list(groups.values())
         return cls(
             tuple(TimeGrid(data.items[index[0]].times) for index in chosen),
-            tuple(np.stack([data.items[i].values for i in index]).astype(float) for index in chosen),
+            tuple(
+                np.stack([data.items[i].values for i in index]).astype(float) for index in chosen
+            ),
             tuple(np.array(index) for index in chosen),
         )
 
@@ -115,11 +118,14 @@ class Lattice:
     ----------
     slowest
         The lowest rate (per time unit).
-    rates, forces, starts
-        Lattice points of each kind (count).
+    per_octave, rates
+        Rates per doubling, and in all (count).
+    forces, starts
+        Variances of force and start that are tried (in units of the noise's).
     """
 
     slowest: float
+    per_octave: int
     rates: int
     forces: tuple[float, ...]
     starts: tuple[float, ...]
@@ -129,14 +135,20 @@ class Lattice:
         """Return the lattice between half of the longest span and twice the shortest usual gap."""
         span = max(grid.times[-1] - grid.times[0] for grid in panel.grids)
         gap = float(np.median(np.concatenate([np.diff(grid.times) for grid in panel.grids])))
-        octaves = max(1.0, np.log2(4 * span / gap))
-        starts = (30.0,) if any(len(g.times) > _LONG for g in panel.grids) else STARTS
-        forces = FORCES[::2] if len(starts) == 1 else FORCES
-        return cls(0.5 / span, int(np.ceil(octaves * _OCTAVE)) + 1, forces, starts)
+        octaves = min(max(1.0, np.log2(4 * span / gap)), _MOST_OCTAVES)
+        long = any(len(g.times) > _LONG for g in panel.grids)
+        fine = _COARSE if long else _FINE
+        return cls(
+            slowest=0.5 / span,
+            per_octave=fine,
+            rates=int(np.ceil(octaves * fine)) + 1,
+            forces=FORCES[::2] if long else FORCES,
+            starts=(30.0,) if long else STARTS,
+        )
 
     def kernel(self, rate: int, force: int, start: int) -> Kernel:
         """Return the kernel at a lattice point."""
-        v = self.slowest * 2 ** (rate / _OCTAVE)
+        v = self.slowest * 2 ** (rate / self.per_octave)
         return Kernel(float(v), self.forces[force], self.starts[start])
 
     def frozen(self) -> list[Kernel]:
@@ -145,7 +157,7 @@ class Lattice:
 
     def coarse(self) -> list[tuple[int, int, int]]:
         """Return lattice points one octave apart."""
-        rates = range(0, self.rates, _OCTAVE)
+        rates = range(0, self.rates, self.per_octave)
         return list(product(rates, range(len(self.forces)), range(len(self.starts))))
 
 

@@ -1,8 +1,8 @@
 """Relaxation towards a driven level on a fixed grid of times, as linear operators.
 
 A gene that follows ``dx/dt = v (f(t) - x)`` is linear in its start and in its force ``f``: on the
-nodes of a grid ``x = e x(0) + W f``, with ``W`` exact for a force that is linear between nodes. What
-the force is not known of is a Gaussian process, so smoothing and evidence are in closed form.
+nodes of a grid ``x = e x(0) + W f``, with ``W`` exact for a force that is linear between nodes.
+What is not known of the force is a Gaussian process, so smoothing and evidence are in closed form.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ from niwaki.core import InputError, TimesArray
 NODES_PER_GAP = 6
 _DENSE_TIMES = 40  # from here on the observations themselves are dense enough as nodes
 _FORCE_SCALE = 3.0  # correlation time of an unexplained force: the grid's span divided by this
+
+_MOST_KEPT = 16_000_000  # kept operators of a grid: this many kernels per square of its nodes
 
 Nodes = Float[np.ndarray, " node"]
 Square = Float[np.ndarray, "node node2"]
@@ -83,7 +85,6 @@ class TimeGrid:
     nodes: Nodes = field(init=False)
     at: Int[np.ndarray, " time"] = field(init=False)
     _known: dict[Kernel, Operators] = field(init=False, default_factory=dict, repr=False)
-    _relaxations: dict[float, Square] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.times) < 2 or not (np.diff(self.times) > 0).all():
@@ -94,20 +95,16 @@ class TimeGrid:
         self.nodes = np.append(starts.ravel(), self.times[-1])
         self.at = np.arange(len(self.times)) * per_gap
 
-    def relaxation(self, rate: float) -> Square:
-        """Return the effect of the force at each node on the state at each node."""
-        if rate not in self._relaxations:
-            self._relaxations[rate] = _relaxation(self.nodes, rate)
-        return self._relaxations[rate]
-
     def operators(self, kernel: Kernel) -> Operators:
-        """Return the operators of a kernel; they are kept for the next call."""
-        if kernel not in self._known:
-            self._known[kernel] = self._make(kernel)
-        return self._known[kernel]
+        """Return the operators of a kernel; the last used are kept, as memory allows."""
+        found = self._known.pop(kernel, None) or self._make(kernel)
+        self._known[kernel] = found  # last in line
+        while len(self._known) > max(4, _MOST_KEPT // len(self.nodes) ** 2):
+            del self._known[next(iter(self._known))]
+        return found
 
     def _make(self, kernel: Kernel) -> Operators:
-        force = self.relaxation(kernel.rate)
+        force = _relaxation(self.nodes, kernel.rate)
         start = np.exp(-kernel.rate * (self.nodes - self.nodes[0]))
         covariance = kernel.start * np.outer(start, start)
         if kernel.force > 0 and kernel.rate > 0:

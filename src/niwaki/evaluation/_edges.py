@@ -33,6 +33,7 @@ def score_network(
     prior: Network | None = None,
     sources: EdgeIndex | None = None,
     sparsity: float | None = None,
+    ranking: Network | None = None,
 ) -> NetworkScore:
     """Return how `predicted` agrees with `reference` over all ordered pairs of genes.
 
@@ -51,6 +52,9 @@ def score_network(
         Regulators whose pairs count; None for all genes.
     sparsity
         Share of pruned weights, passed on to the row (dimensionless).
+    ranking
+        Pairs in the order of their weights for AUPRC and early precision, where `predicted` holds
+        only those above a cut; all of `predicted` should be among them.
 
     Raises
     ------
@@ -80,6 +84,9 @@ def score_network(
     true_edge = np.isin(found, truth, assume_unique=True)
     hits, positives = int(true_edge.sum()), len(truth)
     rates = _rates(hits, len(found), positives, pairs)
+    if ranking is not None:
+        ranked, strength = _region(ranking, inside)
+        true_edge = np.isin(ranked, truth, assume_unique=True)
     auprc = _average_precision(strength, true_edge, positives, pairs)
     return NetworkScore(
         method=method,

@@ -13,8 +13,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from niwaki.core import Network, PairIndex, Pairs, RunFolderError, derived_seed
+from niwaki.core import (
+    Network,
+    PairIndex,
+    Pairs,
+    RunFolderError,
+    Trajectories,
+    derived_seed,
+)
 from niwaki.dynamics import (
+    GeneField,
     Method,
     Optimisation,
     PairTensors,
@@ -50,6 +58,8 @@ class Round:
         Mean squared one-step error while training (squared data units).
     losses
         Mean squared one-step error of every held-out pair (squared data units).
+    probability
+        Posterior probability above which an edge is part of the round, for a gene-resolved field.
     """
 
     round: int
@@ -58,6 +68,7 @@ class Round:
     weights: int
     train_loss: float
     losses: Float[np.ndarray, " pair"]
+    probability: float | None = None
 
     @property
     def loss(self) -> float:
@@ -77,6 +88,8 @@ class Problem:
         Names of the genes.
     make_field
         Makes the freshly initialised field.
+    data
+        Training trajectories.
     pairs, train, held_out
         Training pairs, and both sets as tensors.
     groups
@@ -88,6 +101,7 @@ class Problem:
     config: FitConfig
     genes: tuple[str, ...]
     make_field: FieldFactory
+    data: Trajectories
     pairs: Pairs
     train: PairTensors
     held_out: PairTensors
@@ -125,7 +139,7 @@ class ArmResult:
     epochs: int
 
 
-def run_arm(
+def train_arm(
     problem: Problem,
     name: str,
     *,
@@ -255,16 +269,17 @@ def _close_round(state: _State, folder: Path) -> None:
     tensors["held_out_losses"] = torch.from_numpy(best.losses)
     numbers = {"round": best.round, "epoch": best.epoch, "sparsity": best.sparsity}
     numbers |= {"weights": best.weights, "train_loss": best.train_loss}
-    save_tensors(_round_file(folder, best.round), tensors, numbers)
+    save_tensors(round_file(folder, best.round), tensors, numbers)
     state.best, state.best_tensors = None, {}
 
 
-def _round_file(folder: Path, number: int) -> Path:
+def round_file(folder: Path, number: int) -> Path:
+    """Return where a round of an arm is kept."""
     return folder / f"round_{number:03d}.safetensors"
 
 
 def _read_round(folder: Path, number: int) -> Round:
-    tensors, numbers = _load(_round_file(folder, number))
+    tensors, numbers = read_checkpoint(round_file(folder, number))
     with _fitting(folder):
         return Round(**numbers, losses=tensors["held_out_losses"].numpy())
 
@@ -273,14 +288,19 @@ def load_round(problem: Problem, folder: Path, number: int) -> tuple[nn.Module, 
     """Return the field and the masks of one round."""
     model, device = problem.make_field(), problem.config.device
     shapes = {name: value.shape for name, value in model.state_dict().items()}
-    tensors, _ = _load(_round_file(folder, number))
+    tensors, _ = read_checkpoint(round_file(folder, number))
     with _fitting(folder):
-        state, masks = unpack(tensors, shapes)
+        if isinstance(model, GeneField):
+            masks: dict[str, Tensor] = {}
+            state = _part(tensors, "field.")
+        else:
+            state, masks = unpack(tensors, shapes)
         model.load_state_dict(state)
     return model.to(device), {name: mask.to(device) for name, mask in masks.items()}
 
 
-def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and numbers of a file of an arm."""
     remedy = f"delete the folder {path.parent} and resume, which repeats this part of the run"
     return load_tensors(path, remedy=remedy)
 
@@ -333,7 +353,7 @@ def _restore(problem: Problem, folder: Path) -> _State:
     path = folder / "state.safetensors"
     if not path.exists():
         return _State(training, full_masks(model), {})
-    tensors, numbers = _load(path)
+    tensors, numbers = read_checkpoint(path)
     with _fitting(folder):
         return _continued(training, tensors, numbers, device=config.device)
 
@@ -342,9 +362,7 @@ def _continued(
     training: Training, tensors: dict[str, Tensor], numbers: dict[str, Any], *, device: str
 ) -> _State:
     def part(prefix: str) -> dict[str, Tensor]:
-        return {
-            k.removeprefix(prefix): v.to(device) for k, v in tensors.items() if k.startswith(prefix)
-        }
+        return {k: v.to(device) for k, v in _part(tensors, prefix).items()}
 
     training.restore(part("training."), numbers["training"])
     state = _State(
@@ -358,3 +376,7 @@ def _continued(
     if "best" in numbers:
         state.best = Round(**numbers["best"], losses=tensors["best_losses"].numpy())
     return state
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

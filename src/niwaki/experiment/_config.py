@@ -12,8 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from niwaki.core import ConfigError
 from niwaki.dynamics import METHODS
 
-Criterion = Literal["dash", "dash-paper", "magnitude", "knowledge", "random"]
+Criterion = Literal["posterior", "dash", "dash-paper", "magnitude", "knowledge", "random"]
+Selection = Literal["posterior", "one-se", "best", "last"] | float | int
 KNOWLEDGE_CRITERIA = ("dash", "dash-paper", "knowledge")
+_OF_TRAINING = {
+    *("hidden", "initialisation", "epochs", "learning_rate", "batch", "patience", "prior_loss"),
+    *("criterion", "lambda1", "lambda2", "first_prune", "first_amount", "period", "amount"),
+    *("target_sparsity", "paper_quirks"),
+}
 NEVER = "never"  # how a file or an option writes a patience of None
 
 
@@ -81,11 +87,18 @@ class FitConfig(Settings):
 
     Attributes
     ----------
-    field, hidden, initialisation, solver
-        The model; `hidden` units per branch (count), by default 4.3 times the root of the number
-        of genes and at least 40 (80 at 350 genes, where the papers take 40: twice the units
-        halve the test error of a fit [measured: ``niwaki benchmark sim350``]). The field is
-        ``module`` where a module of the caller's own was fitted.
+    field
+        ``gene``: every weight is an edge, found by its posterior probability, in closed form;
+        ``phoenix`` or ``mlp``: hidden units, trained and pruned; ``module``: a module of the
+        caller's own. By default ``gene``, or ``phoenix`` where a setting of training is given.
+    candidates, trust, passes, members
+        Of the field ``gene``: genes that may regulate (``all``, the ``prior``'s regulators, or
+        all up to 1,000 genes), share of the prior's edges that are true (learned by default),
+        most passes over all targets (count), and resampled refits for the stability (count).
+    hidden, initialisation, solver
+        The trained model; `hidden` units per branch (count), by default 4.3 times the root of the
+        number of genes and at least 40 (80 at 350 genes, where the papers take 40: twice the units
+        halve the test error of a fit [measured: ``niwaki benchmark sim350``]).
     epochs, learning_rate, batch, patience
         Training: passes over the data (count), Adam's step, pairs per batch (count, or
         ``trajectory``), and epochs without progress before stopping (count; None, in a file
@@ -93,14 +106,18 @@ class FitConfig(Settings):
     prior_loss
         Share of the PHOENIX prior loss in the loss (dimensionless, 0 to 1).
     criterion, lambda1, lambda2
-        Which weights go first; weight of knowledge in the first layer (regulator interactions)
-        and in the output layer (regulator-target edges), 0 to 1 (dimensionless).
+        Which weights go first (``dash`` by default, ``posterior`` for the field ``gene``); weight
+        of knowledge in the first layer (regulator interactions) and in the output layer
+        (regulator-target edges), 0 to 1 (dimensionless).
     first_prune, first_amount, period, amount, target_sparsity
         When and how much to prune: epoch of the first prune (count) and its share, epochs between
         later prunes (count) and their share of what remains, and where to stop (shares).
     select
-        ``one-se``: the sparsest round whose held-out loss is within one standard error of the
-        best; ``best``: the lowest held-out loss; ``last``: the sparsest.
+        ``posterior``: edges more probable than not, or the nearest round that is not clearly worse
+        than the best; ``one-se``: the sparsest round whose held-out loss is within one standard
+        error of the best; ``best``: the lowest held-out loss; ``last``: the sparsest; a share: the
+        round nearest to this sparsity; a whole number: the round of this number. By default
+        ``posterior`` for the field ``gene`` and ``one-se`` for others.
     held_out
         Share of trajectories (or steps, where there is one trajectory) held out for selection, or
         positions of trajectories; by default 10 % of trajectories or 20 % of steps.
@@ -116,7 +133,11 @@ class FitConfig(Settings):
     .. [1] dash2024, released training script: schedule, learning rates, stopping.
     """
 
-    field: Literal["phoenix", "mlp", "module"] = "phoenix"
+    field: Literal["gene", "phoenix", "mlp", "module"] | None = None
+    candidates: Literal["auto", "all", "prior"] = "auto"
+    trust: float | None = Field(default=None, gt=0, lt=1)
+    passes: int = Field(default=4, ge=1)
+    members: int = Field(default=50, ge=0)
     hidden: int | None = Field(default=None, ge=1)
     initialisation: Literal["dash", "phoenix"] = "dash"
     solver: str = "etd4"
@@ -125,7 +146,7 @@ class FitConfig(Settings):
     batch: int | Literal["trajectory"] = 8
     patience: int | None = Field(default=40, ge=1)
     prior_loss: float = Field(default=0.0, ge=0, lt=1)
-    criterion: Criterion = "dash"
+    criterion: Criterion | None = None
     lambda1: float = Field(default=0.8, ge=0, le=1)
     lambda2: float = Field(default=0.8, ge=0, le=1)
     first_prune: int = Field(default=3, ge=1)
@@ -133,7 +154,7 @@ class FitConfig(Settings):
     period: int = Field(default=10, ge=1)
     amount: float = Field(default=0.15, gt=0, lt=1)
     target_sparsity: float | None = Field(default=None, gt=0, lt=1)
-    select: Literal["one-se", "best", "last"] = "one-se"
+    select: Selection | None = None
     held_out: float | tuple[int, ...] | None = None
     controls: bool = True
     paper_quirks: bool = False
@@ -168,6 +189,15 @@ class FitConfig(Settings):
             raise ValueError("expected at least 1 pair, or 'trajectory'")
         return value
 
+    @field_validator("select")
+    @classmethod
+    def _check_select(cls, value: str | float | None) -> object:
+        if isinstance(value, float) and not 0 < value < 1:
+            raise ValueError("expected a rule, a share of pruned weights, or the number of a round")
+        if isinstance(value, int) and value < 0:
+            raise ValueError("rounds are counted from 0")
+        return value
+
     @field_validator("held_out")
     @classmethod
     def _check_held_out(cls, value: float | tuple[int, ...] | None) -> object:
@@ -183,6 +213,8 @@ class FitConfig(Settings):
         ConfigError
             If the device is not there.
         """
+        field = self.field or ("phoenix" if self.trains else "gene")
+        gene = field == "gene"
         hidden = self.hidden or max(40, round(4.3 * genes**0.5 / 10) * 10)
         # small products do not gain from a second thread, they wait for it
         threads = self.threads or (1 if genes * hidden < 100_000 else torch.get_num_threads())
@@ -190,7 +222,10 @@ class FitConfig(Settings):
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         check_device(device)
-        return self.model_copy(update={"hidden": hidden, "threads": threads, "device": device})
+        chosen = {"hidden": hidden, "threads": threads, "device": device, "field": field}
+        chosen["criterion"] = "posterior" if gene else self.criterion or "dash"
+        chosen["select"] = self.select or ("posterior" if gene else "one-se")
+        return self.model_copy(update=chosen)
 
     def table(self) -> dict[str, Any]:
         """Return the values as a configuration file writes them."""
@@ -199,7 +234,13 @@ class FitConfig(Settings):
     @property
     def uses_knowledge(self) -> bool:
         """Whether the prior can change the result."""
-        return self.criterion in KNOWLEDGE_CRITERIA or self.prior_loss > 0
+        return self.criterion in {"posterior", *KNOWLEDGE_CRITERIA} or self.prior_loss > 0
+
+    @property
+    def trains(self) -> bool:
+        """Whether a setting was given that only a field trained by gradient steps has."""
+        given = self.model_fields_set & _OF_TRAINING
+        return bool(given - ({"criterion"} if self.criterion in (None, "posterior") else set()))
 
 
 def check_device(device: str) -> None:
@@ -305,6 +346,8 @@ def load_config(path: Path | None, options: dict[str, Any], *, has_prior: bool =
     written = tables.get("fit", {})
     make_config(written, str(path))  # so that a mistake in the file is not blamed on the options
     values = {**written, **options}
-    if not has_prior:
-        values.setdefault("criterion", "magnitude")
-    return make_config(values, "the command")
+    checked = make_config(values, "the command")
+    trained = checked.trains or checked.field not in (None, "gene")
+    if trained and not has_prior and checked.criterion is None:
+        return make_config({**values, "criterion": "magnitude"}, "the command")
+    return checked

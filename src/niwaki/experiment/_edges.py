@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from niwaki.core import Network, Trajectories
+from niwaki.core import ConfigError, Network, Trajectories
 from niwaki.dynamics import (
     RANK,
     Couplings,
@@ -35,7 +35,7 @@ from niwaki.pruning import (
     sign_log_bayes_factor,
 )
 
-ALL_CANDIDATES = 1_000  # up to this many genes every gene may regulate every other
+MOST_CANDIDATES = 1_000  # up to this many genes every gene may regulate every other
 _MOST_JOINT = 3_500  # corrections that are smoothed together; above, every gene is smoothed alone
 _JOINT_EFFECT = 0.1  # of a pair, in units of a main effect, at one usual deviation of both
 _OUT = -30.0  # log odds of what cannot be
@@ -46,19 +46,35 @@ Features = list[Float[np.ndarray, "trajectory node candidate"]]
 Told = Callable[[float], None]
 
 
-def choose_candidates(data: Trajectories, prior: Network | None) -> Int[np.ndarray, " candidate"]:
+def choose_candidates(
+    data: Trajectories, prior: Network | None, which: str = "auto"
+) -> Int[np.ndarray, " candidate"]:
     """Return the genes that may regulate.
 
-    Up to 1,000 genes all may; above, the prior's regulators, or without a prior the 1,000 genes that
-    vary most.
+    Parameters
+    ----------
+    data
+        Training trajectories.
+    prior
+        Aligned prior, or None.
+    which
+        ``all`` genes, the ``prior``'s regulators, or ``auto``: all up to 1,000 genes; above, the
+        prior's regulators, or without a prior the 1,000 genes that vary most.
+
+    Raises
+    ------
+    ConfigError
+        If the prior's regulators are asked for and there are none.
     """
     genes = len(data.genes)
-    if genes <= ALL_CANDIDATES:
+    if which == "all" or (which == "auto" and genes <= MOST_CANDIDATES):
         return np.arange(genes)
     if prior is not None and len(prior):
-        return np.unique(prior.source)
+        return prior.regulators()
+    if which == "prior":
+        raise ConfigError("candidates 'prior' needs a prior, and none was given; add --prior FILE.")
     spread = data.stack().std(0)
-    return np.sort(np.argsort(-spread, kind="stable")[:ALL_CANDIDATES])
+    return np.sort(np.argsort(-spread, kind="stable")[:MOST_CANDIDATES])
 
 
 @dataclass
@@ -129,8 +145,9 @@ class EdgeSearch:
         self.possible = np.arange(genes)[:, None] != candidates
         values = np.concatenate([b.reshape(-1, genes) for b in self.panel.values])
         self.low, self.high = values.min(0), values.max(0)
+        self._spread = (self.high - self.low)[candidates]
         usual = float(np.median(values.std(0)[values.std(0) > 0])) if values.std() > 0 else 1.0
-        self._joint_variance = (_JOINT_EFFECT / usual) ** 2
+        self.joint_variance = (_JOINT_EFFECT / usual) ** 2
         self._smoothers: list[JointSmoother] = []
         smoothed = smooth_alone(self.panel, self._lattice)
         blank = Trust() if trust is None else Trust(inside=(_logit(trust), 0.0))
@@ -150,7 +167,7 @@ class EdgeSearch:
         )
         self._centre()
         for target in range(genes):
-            features = self._features(target)
+            features = self.features(target)
             self._tune(target, features)
             self._note(target, self._judge(target, features))
 
@@ -164,12 +181,12 @@ class EdgeSearch:
         self._smooth()
         self._centre()
         for target in range(self.panel.genes):
-            features = self._features(target)
+            features = self.features(target)
             if self.state.smoothed.kernels[target].rate > 0:
-                prune_and_regrow(*self._problem(target, features), self.state.supports[target])
+                prune_and_regrow(*self.problem(target, features), self.state.supports[target])
                 self._tune(target, features)
             if self.state.smoothed.kernels[target].rate > 0:
-                prune_and_regrow(*self._problem(target, features), self.state.supports[target])
+                prune_and_regrow(*self.problem(target, features), self.state.supports[target])
             self._note(target, self._judge(target, features))
             if told is not None and target % 50 == 0:
                 told(target / self.panel.genes)
@@ -190,7 +207,7 @@ class EdgeSearch:
         self._base = smoothed.paths
         for at, grid in enumerate(panel.grids):
             paths = smoothed.paths[at]
-            full = paths[:, :, self.candidates] - self._middle[self.candidates]
+            full = paths[:, :, self.candidates] - self.middle[self.candidates]
             model = np.stack([self._model_path(t, at, full) for t in range(panel.genes)], 2)
             self._smoothers.append(
                 JointSmoother(grid, panel.values[at], smoothed, paths, model, couplings)
@@ -232,26 +249,24 @@ class EdgeSearch:
         """Measure every gene from its mean over all nodes."""
         paths = self.state.smoothed.paths
         total = sum(path.sum((0, 1)) for path in paths)
-        self._middle = total / sum(path.shape[0] * path.shape[1] for path in paths)
+        self.middle = total / sum(path.shape[0] * path.shape[1] for path in paths)
 
-    def _features(self, target: int) -> Features:
+    def features(self, target: int) -> Features:
         """Return the candidates' paths about their centre, without what the target says of them."""
         chosen = self.candidates
         if not self._smoothers:
             paths = self.state.smoothed.paths
-            return [path[:, :, chosen] - self._middle[chosen] for path in paths]
+            return [path[:, :, chosen] - self.middle[chosen] for path in paths]
         pairs = zip(self._base, self._smoothers, strict=True)
         return [
-            path[:, :, chosen] - self._middle[chosen] + smoother.without(target, chosen)
+            path[:, :, chosen] - self.middle[chosen] + smoother.without(target, chosen)
             for path, smoother in pairs
         ]
 
     # ------------------------------------------------------------------------------ one target
-    def _problem(self, target: int, features: Features) -> tuple[TargetData, Beliefs]:
+    def problem(self, target: int, features: Features) -> tuple[TargetData, Beliefs]:
         """Return the regression of a target on all candidates, and what is believed before it."""
-        kernel = self.state.smoothed.kernels[target]
-        columns = self.panel.white_features(kernel, features)
-        return self._data(target, kernel, features, columns), self.beliefs(target)
+        return self.target_data(target, features), self.beliefs(target)
 
     def _data(
         self, target: int, kernel: Kernel, features: Features, columns: np.ndarray
@@ -275,6 +290,11 @@ class EdgeSearch:
             noise=float(self.state.smoothed.noise[target]),
         )
 
+    def target_data(self, target: int, features: Features) -> TargetData:
+        """Return the regression of a target on the columns of `features` alone."""
+        kernel = self.state.smoothed.kernels[target]
+        return self._data(target, kernel, features, self.panel.white_features(kernel, features))
+
     def beliefs(self, target: int) -> Beliefs:
         """Return what is believed of a target's regulators before its own data."""
         state = self.state
@@ -285,7 +305,7 @@ class EdgeSearch:
             sign_hold=state.trust.signs,
             crowd=float(state.crowd[target]),
             joint_log_odds=_logit(state.joint_share),
-            joint_variance=self._joint_variance,
+            joint_variance=self.joint_variance,
             allowed=self.possible[target],
         )
 
@@ -293,7 +313,7 @@ class EdgeSearch:
         """Return the final judgement of a target; None for a gene that does not move."""
         if self.state.smoothed.kernels[target].rate == 0:
             return None
-        return judge(*self._problem(target, features), self.state.supports[target])
+        return judge(*self.problem(target, features), self.state.supports[target])
 
     def _note(self, target: int, found: Judgement | None) -> None:
         """Write a judgement into the tables."""
@@ -305,7 +325,9 @@ class EdgeSearch:
             base, seen = self.panel.white_start(kernel), self.panel.white_target(kernel, target)
             state.coefficients[target] = np.array([base @ seen / (base @ base)])
             state.error[target], state.estimate[target] = np.inf, 0.0
-            state.factor[target], state.paired[target], state.odds[target] = 0.0, 0.0, _OUT
+            moving = self._spread > 0  # a regulator that never moves says nothing of its targets
+            state.factor[target], state.paired[target] = np.where(moving, _OUT, 0.0), 0.0
+            state.odds[target] = _OUT
             return
         state.coefficients[target] = found.coefficients
         state.estimate[target], state.error[target] = found.estimate, found.error
@@ -321,7 +343,7 @@ class EdgeSearch:
         if point is None:
             return
         small = [f[:, :, state.supports[target].edges] for f in features]
-        support = _renumbered(state.supports[target])
+        support = renumbered(state.supports[target])
         known: dict[tuple[int, int, int], tuple[float, float]] = {}
 
         def evidence(at: tuple[int, int, int]) -> float:
@@ -354,12 +376,13 @@ class EdgeSearch:
         rows = self.panel.rows
         data = self._data(target, kernel, features, self.panel.white_features(kernel, features))
         for edge in support.edges:
-            support.variances.setdefault(edge, float(self._first_variance(target)))
-        fit = regress(data, support, joint_variance=self._joint_variance)
+            support.variances.setdefault(edge, float(self.first_variance(target)))
+        fit = regress(data, support, joint_variance=self.joint_variance)
         value = fit.log_evidence(rows) - self.panel.log_det(kernel) / 2
         return value, max(fit.residual / rows, 1e-12)
 
-    def _first_variance(self, target: int) -> float:
+    def first_variance(self, target: int) -> float:
+        """Return the prior variance of an effect that has no estimate yet."""
         return float(self.state.law.deviations(self.state.crowd[target])[0] ** 2 + 0.01)
 
     # ------------------------------------------------------------------------------ learning
@@ -397,9 +420,7 @@ class EdgeSearch:
         effects = (state.estimate[target], state.error[target])
         factor = state.law.log_bayes_factor(*effects, crowd)
         wide = state.law.expected_variance(*effects, crowd)
-        factor += sign_log_bayes_factor(
-            self.sign[target], *effects, wide, hold=state.trust.signs
-        )
+        factor += sign_log_bayes_factor(self.sign[target], *effects, wide, hold=state.trust.signs)
         state.factor[target] = factor + state.paired[target]
 
     def _signs_held(self) -> float:
@@ -422,7 +443,7 @@ def _columns(features: Features, support: Support) -> Features:
     return found
 
 
-def _renumbered(support: Support) -> Support:
+def renumbered(support: Support) -> Support:
     """Return the same support over its own edges only, as candidates 0, 1, ..."""
     place = {edge: k for k, edge in enumerate(support.edges)}
     return Support(

@@ -5,7 +5,7 @@ import platform
 import shlex
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from torch import nn
 from niwaki import __version__
 from niwaki.core import Network, Provenance, RunFolderError, RunRecord, Trajectories
 from niwaki.data import Split
-from niwaki.experiment._arm import ArmResult, Problem, Progress, run_arm
-from niwaki.experiment._config import FitConfig, Inputs, check_device
+from niwaki.experiment._arm import Problem, Progress
+from niwaki.experiment._arms import candidates_of, networks_of, run_arms
+from niwaki.experiment._config import FitConfig, Inputs, Selection, check_device
 from niwaki.experiment._doctor import scale_notes
 from niwaki.experiment._folder import (
     RunFolder,
+    change_selection,
     check_free,
     check_unchanged,
     create_run,
@@ -30,14 +32,7 @@ from niwaki.experiment._folder import (
 from niwaki.experiment._material import Aligned, Material, check_dynamics, read_material
 from niwaki.experiment._prepare import check_choice, has_controls, make_problem, split_data
 from niwaki.experiment._results import write_results
-from niwaki.experiment._scoring import (
-    FIT,
-    NO_PRIOR,
-    SHUFFLED,
-    make_judge,
-    shuffled_ppi,
-    shuffled_prior,
-)
+from niwaki.experiment._scoring import make_judge, shuffled_prior
 from niwaki.experiment._threads import use_threads
 
 _MUCH_KEPT = 0.25  # share of its edges that a shuffled prior may keep without a note
@@ -109,9 +104,13 @@ def resume(
     *,
     material: Material | None = None,
     module: nn.Module | None = None,
+    select: Selection | None = None,
     progress: Progress | None = None,
 ) -> RunRecord:
     """Continue an interrupted run; the result is bit-identical to an uninterrupted one.
+
+    With `select`, another round of the path is kept, also after the run has finished: tables,
+    model and record are written again, and nothing is fitted again.
 
     Parameters
     ----------
@@ -121,6 +120,8 @@ def resume(
         Needed only when the run was started from Python objects; else the files are read again.
     module
         The module that was given to `fit`, with the weights that it had then.
+    select
+        Rule, sparsity or number of the round to keep from now on; see `FitConfig`.
     progress
         Told about every epoch.
 
@@ -139,6 +140,8 @@ def resume(
         )
     check_unchanged(folder, _hashes(material, inputs))
     check_device(config.device)
+    if select is not None:
+        config = change_selection(folder, config, select)
     return _run(folder, _plan(material, config, module), inputs, progress)
 
 
@@ -151,6 +154,8 @@ def _plan(material: Material, config: FitConfig, module: nn.Module | None) -> _P
     parts = split_data(material.data, config)
     with use_threads(config.threads or 1):
         problem = make_problem(parts, config, module)
+    if config.field == "gene":
+        candidates_of(problem, networks_of(material)[0])  # refused now rather than in the middle
     return _Plan(material, problem, parts, notes)
 
 
@@ -189,34 +194,6 @@ def _run(
         )
     folder.log(f"done in {record.provenance.wall_seconds:.1f} s")
     return record
-
-
-def run_arms(
-    problem: Problem, material: Material, folder: RunFolder, progress: Progress | None
-) -> dict[str, ArmResult]:
-    """Run the fit and, where knowledge matters, the same fit with a shuffled and with no prior."""
-    config = problem.config
-    prior = material.prior.network if material.prior else None
-    ppi = material.ppi.network if material.ppi else None
-    plans: list[tuple[str, Problem, Any, Any]] = [(FIT, problem, prior, ppi)]
-    if prior is not None and has_controls(material, config):
-        shuffled = shuffled_prior(prior, config.seed)
-        mixed = None if ppi is None else shuffled_ppi(ppi, config.seed)
-        plans.append((SHUFFLED, problem, shuffled, mixed))
-        bare = config.model_copy(update={"criterion": "magnitude", "prior_loss": 0.0})
-        plans.append((NO_PRIOR, replace(problem, config=bare), None, None))
-    results = {}
-    for name, case, arm_prior, arm_ppi in plans:
-        results[name] = run_arm(
-            case,
-            name,
-            prior=arm_prior,
-            ppi=arm_ppi,
-            folder=folder.checkpoints(name.replace(" ", "_")),
-            progress=progress,
-        )
-        folder.log(f"{name}: {results[name].epochs} epochs, {len(results[name].rounds)} rounds")
-    return results
 
 
 def _describe(material: Material, inputs: Inputs | None) -> dict[str, Any]:

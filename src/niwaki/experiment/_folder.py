@@ -11,6 +11,7 @@ from niwaki.core import InputError, RunFolderError, StorageError, storage_error,
 from niwaki.experiment._config import (
     FitConfig,
     Inputs,
+    Selection,
     make_config,
     make_inputs,
     read_toml,
@@ -194,6 +195,24 @@ def open_run(path: Path) -> tuple[RunFolder, FitConfig, Inputs | None]:
     config = make_config(tables.get("fit", {}), where)
     inputs = make_inputs(tables["inputs"], where) if "inputs" in tables else None
     return RunFolder(path), config, inputs
+
+
+def change_selection(folder: RunFolder, config: FitConfig, select: Selection) -> FitConfig:
+    """Write another selection into a run's configuration, and return that configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the selection is not one.
+    """
+    changed = make_config({**config.table(), "select": select}, "the command")
+    tables = read_toml(folder.path / "config.toml") | {"fit": changed.table()}
+    text = to_toml(tables)
+    notes = json.loads((folder.path / "inputs.json").read_text(encoding="utf-8"))
+    (folder.path / "DONE").unlink(missing_ok=True)
+    folder.write("inputs.json", json.dumps(notes | {"config": _digest(text)}, indent=1) + "\n")
+    folder.write("config.toml", text)
+    return changed
 
 
 def check_unchanged(folder: RunFolder, hashes: dict[str, str]) -> None:

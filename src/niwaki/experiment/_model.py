@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from niwaki.core import ConfigError, derived_seed
-from niwaki.dynamics import MlpField, ModuleField, PhoenixField
+from niwaki.dynamics import GeneField, MlpField, ModuleField, PhoenixField
 from niwaki.experiment._config import FitConfig
 from niwaki.pruning import Chain
 
@@ -43,6 +43,8 @@ def field_factory(config: FitConfig, genes: int, module: nn.Module | None = None
             return ModuleField(copy.deepcopy(module)).float()  # as the data is
         generator = torch.Generator().manual_seed(derived_seed(config.seed, "field"))
         hidden = config.hidden or 1
+        if config.field == "gene":
+            return GeneField(genes)  # its edges come from the search
         if config.field == "mlp":
             return MlpField(genes, hidden=hidden, generator=generator)
         return PhoenixField(

@@ -9,6 +9,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from niwaki.core import EdgeIndex, Network, RegulatorRow
+from niwaki.dynamics import GeneField
+from niwaki.experiment._gene_arm import EdgeTable, edge_statuses, join_prior
 from niwaki.experiment._model import chains
 from niwaki.pruning import EffectiveNetwork, edge_strengths, effective_network
 
@@ -17,6 +19,8 @@ NETWORK_COLUMNS = (
     "target",
     "weight",
     "sign",
+    "probability",
+    "stability",
     "in_prior",
     "prior_weight",
     "status",
@@ -47,6 +51,8 @@ def read_out(
     prior
         Keep its edges beyond `limit`, however weak, so that none of them seems removed.
     """
+    if isinstance(field, GeneField):
+        return _read_edges(field, genes, limit)
     parts = chains(field, masks)
     found = effective_network(parts, genes, limit=limit)
     if prior is None or found.edges == len(found.network):
@@ -63,7 +69,22 @@ def read_out(
     return replace(found, network=listed)
 
 
-def network_table(network: Network, prior: Network | None) -> str:
+def _read_edges(field: GeneField, genes: tuple[str, ...], limit: int | None) -> EffectiveNetwork:
+    """Return the edges of a gene-resolved field: slopes of dx/dt at the centre (per time unit)."""
+    source, target = field.source.cpu().numpy(), field.target.cpu().numpy()
+    rate = field.rate().detach().cpu().numpy().astype(float)
+    weight = rate[target] * field.weight.detach().cpu().numpy().astype(float)
+    order = np.argsort(-np.abs(weight), kind="stable")
+    whole = Network(genes, source[order], target[order], weight[order], signed=True)
+    return EffectiveNetwork(
+        whole.where(np.arange(len(order)) < (len(order) if limit is None else limit)),
+        len(order),
+        np.bincount(source, minlength=len(genes)),
+        np.bincount(source, np.abs(weight), minlength=len(genes)),
+    )
+
+
+def network_table(network: Network, prior: Network | None, table: EdgeTable | None = None) -> str:
     """Return the edges of a fit as TSV, strongest first, then the prior's edges that it lacks.
 
     Parameters
@@ -72,32 +93,52 @@ def network_table(network: Network, prior: Network | None) -> str:
         Edges of the fit.
     prior
         The aligned prior over the same genes.
+    table
+        What is known of every edge, where the field is gene-resolved.
     """
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
     writer.writerow(NETWORK_COLUMNS)
     genes = network.genes
-    known = prior_weights(network, prior)
-    order = np.lexsort((network.keys(), -np.abs(network.weight)))
+    listed, statuses = _with_statuses(network, prior, table)
+    known = prior_weights(listed, prior)
+    columns = {name: np.full(len(listed), np.nan) for name in ("probability", "stability")}
+    if table is not None:
+        columns = {name: table.of(listed, name) for name in columns}
+    inside = np.arange(len(listed)) < len(network)
+    order = np.lexsort((listed.keys(), -np.abs(listed.weight), ~inside))
     for edge in order:
-        weight, belief = float(network.weight[edge]), float(known[edge])
-        inside = not np.isnan(belief)
+        weight = float(listed.weight[edge])
         writer.writerow(
             [
-                genes[network.source[edge]],
-                genes[network.target[edge]],
+                genes[listed.source[edge]],
+                genes[listed.target[edge]],
                 f"{weight:.6g}",
-                "+" if weight > 0 else "-",
-                int(inside),
-                f"{belief:.6g}" if inside else "",
-                KEPT if inside else ADDED,
+                "+" if weight > 0 else "-" if weight < 0 else "",
+                *(_cell(columns[name][edge]) for name in columns),
+                int(not np.isnan(known[edge])),
+                _cell(known[edge]),
+                statuses[edge],
             ]
         )
-    if prior is not None:
-        lost = prior.where(~np.isin(prior.keys(), network.keys()))
-        for source, target, weight in zip(lost.source, lost.target, lost.weight, strict=True):
-            writer.writerow([genes[source], genes[target], 0, "", 1, f"{weight:.6g}", REMOVED])
     return out.getvalue()
+
+
+def _with_statuses(
+    network: Network, prior: Network | None, table: EdgeTable | None
+) -> tuple[Network, list[str]]:
+    """Return the edges of the fit, then those that only the prior has, and each one's status."""
+    if table is not None:
+        return edge_statuses(table, network, prior)
+    listed, inside = join_prior(network, prior)
+    return listed, [
+        (KEPT if believed else ADDED) if at < len(network) else REMOVED
+        for at, believed in enumerate(inside)
+    ]
+
+
+def _cell(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.6g}"
 
 
 def prior_weights(network: Network, prior: Network | None) -> np.ndarray:

@@ -14,7 +14,7 @@ from niwaki.core import (
 from niwaki.data import Split, constant_genes, split
 from niwaki.dynamics import DecayField, ModuleField, PairTensors, make_method
 from niwaki.experiment._arm import Problem
-from niwaki.experiment._config import FitConfig
+from niwaki.experiment._config import KNOWLEDGE_CRITERIA, FitConfig
 from niwaki.experiment._material import Material
 from niwaki.experiment._model import check_module, field_factory
 
@@ -54,6 +54,7 @@ def make_problem(parts: Split, config: FitConfig, module: nn.Module | None = Non
         config=config,
         genes=parts.train.genes,
         make_field=make_field,
+        data=parts.train,
         pairs=pairs,
         train=PairTensors.from_pairs(pairs, device=config.device),
         held_out=PairTensors.from_pairs(judged, device=config.device),
@@ -76,7 +77,7 @@ def check_choice(material: Material, config: FitConfig) -> list[str]:
     """
     if material.test is not None:
         check_test(material.test)
-    if config.uses_knowledge and material.prior is None:
+    if config.criterion in KNOWLEDGE_CRITERIA and material.prior is None:
         raise ConfigError(
             f"criterion '{config.criterion}' needs a prior and none was given; add --prior FILE, "
             "or prune by the data alone with --criterion magnitude."
@@ -89,7 +90,7 @@ def check_choice(material: Material, config: FitConfig) -> list[str]:
     notes = []
     if material.prior is not None and not config.uses_knowledge:
         notes.append(f"The prior is only compared with: criterion '{config.criterion}' ignores it.")
-    if not config.uses_knowledge and config.controls:
+    if not config.uses_knowledge and config.controls and material.prior is not None:
         notes.append("Without knowledge in the fit there is no control to fit again.")
     return notes
 

@@ -57,7 +57,7 @@ def prune(
     schedule = make_schedule(config)
     new_masks, new_memory = {}, {}
     for names, chain in zip(chain_names(field), chains(field, masks), strict=True):
-        scores = CRITERIA[config.criterion](
+        scores = CRITERIA[config.criterion or ""](
             chain,
             knowledge,
             options=options,

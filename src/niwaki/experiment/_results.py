@@ -12,6 +12,7 @@ from niwaki.core import (
     ArmSummary,
     DivergedError,
     GeneCurve,
+    Network,
     PathPoint,
     Provenance,
     RunRecord,
@@ -23,6 +24,7 @@ from niwaki.data import Split
 from niwaki.dynamics import audit
 from niwaki.experiment._arm import ArmResult, Problem, load_round
 from niwaki.experiment._folder import RunFolder
+from niwaki.experiment._gene_arm import edge_evidence, load_edges
 from niwaki.experiment._graphml import to_graphml
 from niwaki.experiment._material import Material
 from niwaki.experiment._network import network_table, read_out, regulator_rows
@@ -84,16 +86,19 @@ def write_results(
     }
     limit = None if judge else config.max_edges  # scores need every edge, tables the strongest
     networks = {name: _network(model, limit) for name, model in models.items()}
-    path = _path(problem, arms[FIT], chosen[FIT], judge)
+    gene = config.field == "gene"
+    tables = {name: load_edges(arm) for name, arm in arms.items()} if gene else {}
+    rankings = {name: table.ranking(problem.genes) for name, table in tables.items()}
+    path = _path(problem, arms[FIT], chosen[FIT], judge, rankings.get(FIT))
     best = models[FIT]
     listed = read_out(best.field, best.masks, best.genes, limit=config.max_edges, prior=prior)
     record = RunRecord(
         title=material.label,
-        criterion=config.criterion,
-        field=config.field,
+        criterion=config.criterion or "",
+        field=config.field or "",
         lambda1=config.lambda1,
         lambda2=config.lambda2,
-        selection=config.select,
+        selection=str(config.select),
         data=summarise(material, parts),
         prior=material.prior.report if material.prior else None,
         ppi=material.ppi.report if material.ppi else None,
@@ -104,9 +109,18 @@ def write_results(
         ],
         networks=[]
         if judge is None
-        else network_scores(judge, networks, sparsity=path[chosen[FIT]].sparsity, seed=config.seed),
+        else network_scores(
+            judge,
+            networks,
+            sparsity=path[chosen[FIT]].sparsity,
+            seed=config.seed,
+            rankings=rankings,
+        ),
         forecasts=forecast_scores(models, parts, material.test),
         regulators=regulator_rows(listed, prior, most=_TOP_REGULATORS),
+        evidence=edge_evidence(arms[FIT], listed.network, prior, members=config.members)
+        if gene
+        else None,
         curves=_curves(models[FIT], material.data, parts),
         edges_total=listed.edges,
         edges_written=len(listed.network),
@@ -117,7 +131,7 @@ def write_results(
     save_model(folder.path / "model.safetensors", models[FIT])
     folder.write("metrics.jsonl", "".join(json.dumps(m) + "\n" for m in arms[FIT].metrics))
     folder.write("path.tsv", _path_table(path))
-    folder.write("network.tsv", network_table(listed.network, prior))
+    folder.write("network.tsv", network_table(listed.network, prior, tables.get(FIT)))
     folder.write("network.graphml", to_graphml(listed.network))
     folder.write("record.json", record.to_json())
     folder.write("DONE", "")
@@ -134,7 +148,9 @@ def _network(model: FittedModel, limit: int | None) -> EffectiveNetwork:
     return read_out(model.field, model.masks, model.genes, limit=limit)
 
 
-def _path(problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None) -> list[PathPoint]:
+def _path(
+    problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None, ranking: Network | None
+) -> list[PathPoint]:
     """Return one point per round; networks are scored where there is a reference."""
     if len(problem.genes) > _SCORED_GENES:
         judge = None
@@ -149,11 +165,14 @@ def _path(problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None) ->
                 weights=entry.weights,
                 edges=network.edges,
                 mean_out_degree=network.edges / len(problem.genes),
+                probability=entry.probability,
                 train_loss=entry.train_loss,
                 held_out_loss=entry.loss,
                 held_out_se=standard_error(entry.losses, problem.groups),
                 selected=at == chosen,
-                score=judge.score(network.network, FIT, sparsity=entry.sparsity) if judge else None,
+                score=judge.score(network.network, FIT, sparsity=entry.sparsity, ranking=ranking)
+                if judge
+                else None,
             )
         )
     return points

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niwaki.core import Network
-from niwaki.experiment._arm import ArmResult, Problem, Progress, run_arm
+from niwaki.experiment._arm import ArmResult, Problem, Progress
+from niwaki.experiment._arms import candidates_of, networks_of, run_arm
 from niwaki.experiment._config import FitConfig
+from niwaki.experiment._gene_arm import load_edges
 from niwaki.experiment._material import Material
 from niwaki.experiment._network import read_out
 from niwaki.experiment._predict import FittedModel
@@ -35,6 +37,11 @@ class ArmRun:
         """Return the model of the round at this position."""
         return fitted_model(self.problem, self.result, self.result.rounds[at].round)
 
+    def ranking(self) -> Network | None:
+        """Return all probable edges by their probability, if the field gives one."""
+        gene = self.problem.config.field == "gene"
+        return load_edges(self.result).ranking(self.problem.genes) if gene else None
+
     def network(self, at: int) -> Network:
         """Return every edge of the model of the round at this position."""
         model = self.model(at)
@@ -61,11 +68,13 @@ def run_rounds(
     check_choice(material, resolved)
     with use_threads(resolved.threads or 1):
         problem = make_problem(split_data(material.data, resolved), resolved)
+        prior, ppi = networks_of(material)
         result = run_arm(
             problem,
             FIT,
-            prior=material.prior.network if material.prior else None,
-            ppi=material.ppi.network if material.ppi else None,
+            prior=prior,
+            ppi=ppi,
+            candidates=candidates_of(problem, prior),
             folder=folder,
             progress=progress,
         )

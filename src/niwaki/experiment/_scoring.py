@@ -28,7 +28,13 @@ from niwaki.evaluation import (
 from niwaki.experiment._arm import Round
 from niwaki.experiment._config import FitConfig
 from niwaki.knowledge import shuffle
-from niwaki.pruning import EffectiveNetwork, RoundLoss, sparsest_within_one_se
+from niwaki.pruning import (
+    EffectiveNetwork,
+    RoundLoss,
+    nearest_as_good,
+    nearest_sparsity,
+    sparsest_within_one_se,
+)
 
 FIT, SHUFFLED, NO_PRIOR = "fit", "shuffled prior", "no prior"
 
@@ -50,9 +56,14 @@ class Judge:
     sources: EdgeIndex | None
 
     def score(
-        self, network: Network, method: str, *, sparsity: float | None = None
+        self,
+        network: Network,
+        method: str,
+        *,
+        sparsity: float | None = None,
+        ranking: Network | None = None,
     ) -> NetworkScore:
-        """Return the score of one network."""
+        """Return the score of one network; `ranking` orders edges where its weights do not."""
         return score_network(
             network,
             self.reference,
@@ -60,6 +71,7 @@ class Judge:
             prior=self.prior,
             sources=self.sources,
             sparsity=sparsity,
+            ranking=ranking,
         )
 
 
@@ -76,12 +88,31 @@ def make_judge(reference: Network, prior: Network | None, scope: str) -> Judge:
 
 def select_round(rounds: Sequence[Round], config: FitConfig, groups: EdgeIndex) -> int:
     """Return the position of the round to keep, by held-out loss and sparsity alone."""
-    if config.select == "last":
+    rule = config.select
+    if rule == "last":
         return len(rounds) - 1
+    if isinstance(rule, float):
+        return nearest_sparsity([r.sparsity for r in rounds], rule)
+    if isinstance(rule, int):
+        return _numbered(rounds, rule)
     losses = [RoundLoss(r.sparsity, r.losses) for r in rounds]
-    if config.select == "best":
+    if rule == "posterior":
+        even = [abs((r.probability or 0.0) - 0.5) for r in rounds]
+        return nearest_as_good(losses, wanted=int(np.argmin(even)), groups=groups)
+    if rule == "best":
         return min(range(len(rounds)), key=lambda i: losses[i].mean())
     return sparsest_within_one_se(losses, groups=groups)
+
+
+def _numbered(rounds: Sequence[Round], number: int) -> int:
+    """Return the position of a round by its number; raises `ConfigError` if there is none."""
+    numbers = [entry.round for entry in rounds]
+    if number not in numbers:
+        raise ConfigError(
+            f"round {number} was asked for, and the path has rounds {numbers[0]} to {numbers[-1]}; "
+            "see path.tsv."
+        )
+    return numbers.index(number)
 
 
 def shuffled_prior(prior: Network, seed: int, name: str = "prior") -> Network:
@@ -106,7 +137,12 @@ def shuffled_ppi(ppi: Network, seed: int) -> Network:
 
 
 def network_scores(
-    judge: Judge, networks: Mapping[str, EffectiveNetwork], *, sparsity: float, seed: int
+    judge: Judge,
+    networks: Mapping[str, EffectiveNetwork],
+    *,
+    sparsity: float,
+    seed: int,
+    rankings: Mapping[str, Network],
 ) -> list[NetworkScore]:
     """Return the rows of the network table: the fit, the prior alone, and the controls.
 
@@ -123,17 +159,23 @@ def network_scores(
         Share of pruned weights of the fit (dimensionless).
     seed
         The run's seed, which names the shuffled prior that the control was trained with.
+    rankings
+        Edges of an arm by probability, where it gives one; such an arm has no row of its
+        strongest edges, because its network is as sparse as it means to be.
     """
     prior = judge.prior
-    rows = [judge.score(networks[FIT].network, FIT, sparsity=sparsity)]
+    ranking = rankings.get(FIT)
+    rows = [judge.score(networks[FIT].network, FIT, sparsity=sparsity, ranking=ranking)]
     if prior is not None:
-        rows.append(judge.score(strongest(networks[FIT].network, len(prior)), "fit, strongest"))
+        if ranking is None:
+            rows.append(judge.score(strongest(networks[FIT].network, len(prior)), "fit, strongest"))
         rows.append(judge.score(prior, "prior alone"))
         rows.append(judge.score(shuffled_prior(prior, seed), "shuffled prior alone"))
     for name in (SHUFFLED, NO_PRIOR):
         if name in networks:
-            rows.append(judge.score(networks[name].network, f"fit, {name}"))
-            if prior is not None:
+            ranking = rankings.get(name)
+            rows.append(judge.score(networks[name].network, f"fit, {name}", ranking=ranking))
+            if prior is not None and ranking is None:
                 cut = strongest(networks[name].network, len(prior))
                 rows.append(judge.score(cut, f"fit, {name}, strongest"))
     return rows

@@ -40,6 +40,7 @@ from niwaki.pruning._schedules import OneShot as OneShot
 from niwaki.pruning._schedules import PaperSchedule as PaperSchedule
 from niwaki.pruning._schedules import Schedule as Schedule
 from niwaki.pruning._select import RoundLoss as RoundLoss
+from niwaki.pruning._select import nearest_as_good as nearest_as_good
 from niwaki.pruning._select import nearest_sparsity as nearest_sparsity
 from niwaki.pruning._select import sparsest_within_one_se as sparsest_within_one_se
 from niwaki.pruning._select import standard_error as standard_error

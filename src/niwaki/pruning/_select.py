@@ -8,6 +8,8 @@ from jaxtyping import Float
 
 from niwaki.core import ConfigError, PairIndex, PairVector
 
+_SLACK = 0.02  # a mean loss higher by this share is as good
+
 
 @dataclass(frozen=True)
 class RoundLoss:
@@ -59,6 +61,34 @@ def sparsest_within_one_se(rounds: Sequence[RoundLoss], *, groups: PairIndex | N
         i for i, entry in enumerate(rounds) if _within(entry.losses - rounds[best].losses, groups)
     ]
     return max([best, *fine], key=lambda i: (rounds[i].sparsity, -rounds[i].mean()))
+
+
+def nearest_as_good(
+    rounds: Sequence[RoundLoss], *, wanted: int, groups: PairIndex | None = None
+) -> int:
+    """Return the round nearest to a wanted one that is not clearly worse than the best.
+
+    Clearly worse is a mean loss that is higher by 2 % and by two standard errors of the
+    difference. With few held-out trajectories that error alone may be far too small.
+
+    Parameters
+    ----------
+    rounds
+        All rounds of the path, in order.
+    wanted
+        Position of the round that would be kept if losses did not matter.
+    groups
+        Trajectory of each pair, as for `sparsest_within_one_se`.
+    """
+    best = min(range(len(rounds)), key=lambda i: (rounds[i].mean(), -rounds[i].sparsity))
+    slack = _SLACK * rounds[best].mean()
+
+    def as_good(entry: RoundLoss) -> bool:
+        worse = entry.losses - rounds[best].losses
+        return float(worse.mean()) <= max(slack, 2 * standard_error(worse, groups))
+
+    fine = [i for i, entry in enumerate(rounds) if as_good(entry)]
+    return min([best, *fine], key=lambda i: (abs(i - wanted), i))
 
 
 def nearest_sparsity(sparsities: Sequence[float], target: float) -> int:

@@ -151,7 +151,9 @@ class Regression:
         """Return the log evidence up to a constant, the noise integrated out."""
         prior = np.log(self.precision[self.precision > 2 * _FLAT]).sum() / 2
         return float(
-            prior - np.log(np.diag(self.factor)).sum() - rows / 2 * np.log(max(self.residual, 1e-300))
+            prior
+            - np.log(np.diag(self.factor)).sum()
+            - rows / 2 * np.log(max(self.residual, 1e-300))
         )
 
 
@@ -185,9 +187,7 @@ def _fitted(data: TargetData, beliefs: Beliefs, support: Support) -> Regression:
     return regress(data, support, joint_variance=beliefs.joint_variance)
 
 
-def _judge(
-    data: TargetData, beliefs: Beliefs, support: Support, fit: Regression
-) -> Judgement:
+def _judge(data: TargetData, beliefs: Beliefs, support: Support, fit: Regression) -> Judgement:
     estimate, error = _effects(data, fit, data.candidates)
     inverse = solve_triangular(fit.factor, np.eye(len(fit.factor)), lower=True)
     spread = np.square(inverse).sum(0)
@@ -196,7 +196,7 @@ def _judge(
     estimate[support.edges], error[support.edges] = _own(fit, spread, chosen, data.noise)
     error[~beliefs.allowed] = np.inf
     law, crowd = beliefs.law, np.full(len(estimate), beliefs.crowd)
-    factor = law.log_bayes_factor(estimate, error, crowd) + sign_log_bayes_factor(
+    factor: Row = law.log_bayes_factor(estimate, error, crowd) + sign_log_bayes_factor(
         beliefs.sign,
         estimate,
         error,
@@ -212,8 +212,8 @@ def _judge(
     for pair, odds in pairs.items():
         for edge in set(pair):
             factor[edge] += max(odds, 0.0)
-    odds = np.where(beliefs.allowed, beliefs.log_odds + factor, _OUT)
-    return Judgement(estimate, error, factor, odds, pairs, fit.coefficients)
+    posterior = np.where(beliefs.allowed, beliefs.log_odds + factor, _OUT)
+    return Judgement(estimate, error, factor, posterior, pairs, fit.coefficients)
 
 
 def _effects(
