@@ -62,9 +62,30 @@ def fit(
     ] = None,
     force: Force = False,
     config: ConfigFile = None,
+    field: Annotated[
+        str | None,
+        typer.Option(
+            help="gene (default): every weight is an edge; phoenix or mlp: hidden units, trained "
+            "and pruned (the default where an option of training is given)."
+        ),
+    ] = None,
+    candidates: Annotated[
+        str | None,
+        typer.Option(help="Genes that may regulate: all, prior, or auto (all up to 1,000 genes)."),
+    ] = None,
+    trust: Annotated[
+        float | None,
+        typer.Option(help="Share of the prior's edges held true, instead of learning it."),
+    ] = None,
+    passes: Annotated[
+        int | None, typer.Option(help="Passes of pruning and regrowth over all genes, at most.")
+    ] = None,
+    members: Annotated[
+        int | None, typer.Option(help="Refits to resampled trajectories, for the stability.")
+    ] = None,
     criterion: Annotated[
         str | None,
-        typer.Option(help="dash (default), dash-paper, knowledge, magnitude or random."),
+        typer.Option(help="dash, dash-paper, knowledge, magnitude or random (field phoenix)."),
     ] = None,
     lambda1: Annotated[
         float | None,
@@ -73,7 +94,6 @@ def fit(
     lambda2: Annotated[
         float | None, typer.Option("--lambda2", help="Weight of the prior in the output layer.")
     ] = None,
-    field: Annotated[str | None, typer.Option(help="phoenix (default) or mlp.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Hidden units per branch.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's step.")] = None,
@@ -96,7 +116,10 @@ def fit(
     ] = None,
     select: Annotated[
         str | None,
-        typer.Option(help="Round to keep: one-se (sparsest as good as the best), best or last."),
+        typer.Option(
+            help="Round to keep: posterior, one-se, best, last, a sparsity such as 0.95, or a "
+            "round's number; with --resume, also of a finished run."
+        ),
     ] = None,
     held_out: Annotated[
         float | None, typer.Option(help="Share of trajectories held out for selection.")
@@ -121,8 +144,9 @@ def fit(
     folder = out if resume is None else resume
     with training_progress(quiet or json) as progress:
         if resume is not None:
+            wanted = settings.pop("select", None)
             _refuse({**files, **settings, "config": config, "force": force})
-            record = experiment.resume(resume, progress=progress)
+            record = experiment.resume(resume, select=wanted, progress=progress)
         else:
             if data is None:
                 raise ConfigError("niwaki fit needs DATA, or --resume RUN to continue a run.")
@@ -145,7 +169,7 @@ def fit(
 
 
 def _refuse(options: dict[str, Any]) -> None:
-    """Refuse options beside --resume, which would have no effect."""
+    """Refuse options beside --resume that would have no effect."""
     useless = [name for name, value in options.items() if value or name == "controls"]
     if useless:
         name = min(useless).replace("_", "-")

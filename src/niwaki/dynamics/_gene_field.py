@@ -62,7 +62,7 @@ class GeneField(nn.Module):
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "GeneField":
         """Return the field of a state dictionary, whatever its numbers of edges."""
-        field = cls(len(state["level"]))
+        field = cls(len(state["level"])).to(state["level"].dtype)
         field.load_state_dict(state)
         return field
 

@@ -17,6 +17,7 @@ from niwaki.dynamics._timegrid import TimeGrid
 
 RANK = 5  # smooth shapes in time that a path may be corrected by
 _JITTER = 1e-5
+_REMOVAL = 1e-12  # jitter of what is left when rows are taken out
 _LOOSE = 1e-3  # a weak pull of every correction to zero (per squared data unit)
 
 Weights = Float[np.ndarray, " edge"]
@@ -76,7 +77,7 @@ class JointSmoother:
         self._solve()
 
     def _linear_dynamics(
-        self, couplings: Couplings, relax: dict[int, np.ndarray]
+        self, couplings: Couplings, relax: dict[np.int64, np.ndarray]
     ) -> Float[np.ndarray, "gene rank column"]:
         n, k = self._genes, self.rank
         rows = np.zeros((n, k, n, k))
@@ -104,7 +105,7 @@ class JointSmoother:
 
     def corrected(self, paths: Path) -> Path:
         """Return the paths that all observations ask for together."""
-        return paths + self._path(self.correction)
+        return np.asarray(paths + self._path(self.correction))
 
     def without(self, target: int, genes: Int[np.ndarray, " chosen"]) -> Path:
         """Return corrections of chosen genes' paths that know nothing of one target's dynamics.
@@ -117,14 +118,14 @@ class JointSmoother:
         rows = np.zeros((k + times, self._genes * k))
         rows[:k] = self._dynamics[target]
         rows[k:, mine] = self._seen
+        scale = np.zeros((k + times, k + times))  # whitens the rows: their noises differ by orders
+        scale[:k, :k] = np.linalg.inv(np.linalg.cholesky(self._prior[target]))
+        scale[k:, k:] = np.eye(times) / np.sqrt(self._noise[target])
+        rows = scale @ rows
         touched = np.flatnonzero(np.abs(rows).sum(0))
         spread = self._posterior[:, touched] @ rows[:, touched].T
-        noise = np.zeros((k + times, k + times))
-        noise[:k, :k] = self._prior[target]
-        noise[k:, k:] = np.eye(times) * self._noise[target]
-        left = noise - rows[:, touched] @ spread[touched]
-        left += 1e-9 * np.trace(noise) / len(noise) * np.eye(len(noise))
-        asked = np.concatenate([self._dynamic_gap[target], self._observed_gap[target]])
+        left = (1 + _REMOVAL) * np.eye(len(rows)) - rows[:, touched] @ spread[touched]
+        asked = scale @ np.concatenate([self._dynamic_gap[target], self._observed_gap[target]])
         excess = rows[:, touched] @ self.correction[touched] - asked
         at = (genes[:, None] * k + np.arange(k)).ravel()
         change = self.correction[at] + spread[at] @ np.linalg.solve(left, excess)
@@ -132,12 +133,12 @@ class JointSmoother:
 
     def _path(self, correction: Float[np.ndarray, "column trajectory"]) -> Path:
         shaped = correction.reshape(-1, self.rank, correction.shape[1])
-        return np.einsum("qk,gkr->rqg", self.basis, shaped, optimize=True)
+        return np.asarray(np.einsum("qk,gkr->rqg", self.basis, shaped, optimize=True))
 
 
 def _basis(covariances: list[Float[np.ndarray, "node node2"]]) -> Float[np.ndarray, "node rank"]:
     """Return the main shapes of the genes' prior covariances."""
-    mean = sum(c / max(float(np.trace(c)), 1e-12) for c in covariances) / len(covariances)
+    mean = np.mean([c / max(float(np.trace(c)), 1e-12) for c in covariances], axis=0)
     _, vectors = np.linalg.eigh(mean + 1e-12 * np.eye(len(mean)))
     return np.asarray(vectors[:, ::-1][:, :RANK])
 

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from niwaki.core import InputError, Trajectories
 from niwaki.dynamics._timegrid import Kernel, Operators, TimeGrid
 
-Block = Float[np.ndarray, "trajectory time gene"]
-Path = Float[np.ndarray, "trajectory node gene"]
+Block = Float[np.ndarray, "_trajectory _time gene"]
+Path = Float[np.ndarray, "_trajectory _node gene"]
 
 FORCES = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 STARTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -35,7 +35,7 @@ class Panel:
 
     grids: tuple[TimeGrid, ...]
     values: tuple[Block, ...]
-    members: tuple[Int[np.ndarray, " trajectory"], ...]
+    members: tuple[Int[np.ndarray, " _trajectory"], ...]
 
     @classmethod
     def from_trajectories(cls, data: Trajectories) -> "Panel":
@@ -102,7 +102,7 @@ class Panel:
         return np.concatenate([np.tile(part.white_start, len(block)) for part, block in parts])
 
     def white_features(
-        self, kernel: Kernel, features: list[Float[np.ndarray, "trajectory node column"]]
+        self, kernel: Kernel, features: list[Float[np.ndarray, "_trajectory _node column"]]
     ) -> Float[np.ndarray, "row column"]:
         """Return what forces of the shape of `features` do to the whitened observations."""
         parts = zip(self.operators(kernel), features, strict=True)
@@ -246,4 +246,4 @@ def _conditioned(
     """Return the expected paths of some genes given their observations."""
     part = grid.operators(kernel)
     mean = _null_columns(part, kernel) @ coefficients
-    return mean + np.matmul(part.gain, block - mean[grid.at])
+    return np.asarray(mean + np.matmul(part.gain, block - mean[grid.at]))

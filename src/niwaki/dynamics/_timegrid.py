@@ -126,7 +126,8 @@ class TimeGrid:
     def _force_covariance(self) -> Square:
         """Half of an unexplained force differs between trajectories only, half drifts in time."""
         scale = (self.nodes[-1] - self.nodes[0]) / _FORCE_SCALE
-        return 0.5 + 0.5 * np.exp(-np.abs(self.nodes[:, None] - self.nodes) / scale)
+        apart = np.abs(self.nodes[:, None] - self.nodes)
+        return np.asarray(0.5 + 0.5 * np.exp(-apart / scale))
 
 
 def _relaxation(nodes: Nodes, rate: float) -> Square:

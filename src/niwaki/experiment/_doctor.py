@@ -7,7 +7,9 @@ import numpy as np
 from niwaki.core import AlignmentReport, DataSummary, Record
 from niwaki.dynamics import Optimisation, Training, make_batches, train_epoch
 from niwaki.experiment._arm import Problem
+from niwaki.experiment._arms import candidates_of
 from niwaki.experiment._config import FitConfig
+from niwaki.experiment._edges import EdgeSearch
 from niwaki.experiment._material import Material, check_dynamics
 from niwaki.experiment._model import full_masks
 from niwaki.experiment._prepare import (
@@ -22,6 +24,9 @@ from niwaki.experiment._threads import use_threads
 _BASE_BYTES = 450e6  # Python, torch and the readers, before any data
 _STATES_PER_EVALUATION = 6  # gene-sized tensors kept for the backward pass of one evaluation
 _EVALUATIONS = 8  # of the default solver per step
+_TIMED_GENES = 10  # whose search is timed
+_TABLES, _PATHS = 14, 20  # arrays of a search: per edge, and per observation with its nodes
+_SMOOTHED_TOGETHER, _SQUARES = 5, 5  # corrections per gene, and square arrays over all of them
 
 
 class Diagnosis(Record):
@@ -65,14 +70,18 @@ def diagnose(material: Material, config: FitConfig) -> Diagnosis:
         If the fit could not run at all.
     """
     resolved = config.resolve(len(material.data.genes))
-    notes = [*material.notes, *check_dynamics(material.data), *scale_notes(material)]
+    notes = [*material.notes, *check_dynamics(material.data), *scale_notes(material, resolved)]
     notes += check_choice(material, resolved)
     parts = split_data(material.data, resolved)
     problem = make_problem(parts, resolved)
-    with use_threads(resolved.threads or 1):
-        seconds_per_epoch = time_epoch(problem)
     arms = arm_count(material, resolved)
     parameters = sum(p.numel() for p in problem.make_field().parameters())
+    with use_threads(resolved.threads or 1):
+        if resolved.field == "gene":
+            seconds, megabytes = search_cost(problem, material)
+        else:
+            seconds = time_epoch(problem) * resolved.epochs
+            megabytes = memory_bytes(problem, parameters) / 1e6
 
     def report(name: str) -> AlignmentReport | None:
         aligned = getattr(material, name)
@@ -83,11 +92,11 @@ def diagnose(material: Material, config: FitConfig) -> Diagnosis:
         prior=report("prior"),
         ppi=report("ppi"),
         reference=report("reference"),
-        hidden=resolved.hidden or 0,
+        hidden=0 if resolved.field == "gene" else resolved.hidden or 0,
         parameters=parameters,
         arms=arms,
-        seconds=seconds_per_epoch * resolved.epochs * arms,
-        megabytes=memory_bytes(problem, parameters) / 1e6,
+        seconds=seconds * arms,
+        megabytes=megabytes,
         notes=notes,
     )
 
@@ -97,7 +106,7 @@ def arm_count(material: Material, config: FitConfig) -> int:
     return 3 if has_controls(material, config) else 1
 
 
-def scale_notes(material: Material) -> list[str]:
+def scale_notes(material: Material, config: FitConfig) -> list[str]:
     """Return notes on values on a scale the model was not made for."""
     values = material.data.stack()
     low, high = float(values.min()), float(values.max())
@@ -111,12 +120,29 @@ def scale_notes(material: Material) -> list[str]:
     if moving.size and moving.max() > 100 * np.median(moving):
         gene = material.data.genes[int(spread.argmax())]
         return [f"Gene {gene} varies over 100 times more than the median gene; scale the genes."]
-    if high > 1.5 or low < -0.5:
+    if config.field == "phoenix" and (high > 1.5 or low < -0.5):
         return [
             f"Values run from {low:.3g} to {high:.3g}; the PHOENIX activations are centred on 0.5 "
             "and made for values of about 0 to 1, so a scaled copy may fit better."
         ]
     return []
+
+
+def search_cost(problem: Problem, material: Material) -> tuple[float, float]:
+    """Return the seconds of one search with all its passes, from a few genes, and its peak (MB)."""
+    began = time.perf_counter()
+    prior = material.prior.network if material.prior else None
+    search = EdgeSearch(problem.data, prior, candidates_of(problem, prior))
+    smoothing = time.perf_counter() - began
+    moving = [g for g, k in enumerate(search.state.smoothed.kernels) if k.rate > 0]
+    few = moving[:: max(1, len(moving) // _TIMED_GENES)][:_TIMED_GENES]
+    began = time.perf_counter()
+    for target in few:
+        search.search_target(target, search.features(target))
+    per_gene = (time.perf_counter() - began) / max(len(few), 1)
+    tables = search.state.odds.nbytes * _TABLES + problem.data.stack().nbytes * _PATHS
+    tables += (_SMOOTHED_TOGETHER * len(problem.genes)) ** 2 * 8 * _SQUARES * search.joint
+    return smoothing + per_gene * len(moving) * problem.config.passes, (_BASE_BYTES + tables) / 1e6
 
 
 def time_epoch(problem: Problem) -> float:

@@ -1,7 +1,5 @@
 """Which edges the data and the prior support: smooth, prune and regrow, learn, again."""
 
-import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -43,7 +41,6 @@ _WEAK = 0.3  # a prior less trusted than this does not tell how large true effec
 
 Table = Float[np.ndarray, "target candidate"]
 Features = list[Float[np.ndarray, "trajectory node candidate"]]
-Told = Callable[[float], None]
 
 
 def choose_candidates(
@@ -166,42 +163,52 @@ class EdgeSearch:
             np.zeros(shape),
         )
         self._centre()
-        for target in range(genes):
-            features = self.features(target)
-            self._tune(target, features)
-            self._note(target, self._judge(target, features))
 
     def _first_support(self, target: int, kernel: Kernel) -> Support:
         mine = np.flatnonzero(self.prior[target] & self.possible[target])
         few = len(mine) <= self.panel.rows // 4
         return Support([int(j) for j in mine] if few and kernel.rate > 0 else [])
 
-    def step(self, told: Told | None = None) -> None:
+    def step(self) -> None:
         """Smooth, prune and regrow every target, and learn law and trust again."""
+        if not self.state.coefficients:
+            self._begin()
         self._smooth()
         self._centre()
         for target in range(self.panel.genes):
             features = self.features(target)
-            if self.state.smoothed.kernels[target].rate > 0:
-                prune_and_regrow(*self.problem(target, features), self.state.supports[target])
-                self._tune(target, features)
-            if self.state.smoothed.kernels[target].rate > 0:
-                prune_and_regrow(*self.problem(target, features), self.state.supports[target])
+            self.search_target(target, features)
             self._note(target, self._judge(target, features))
-            if told is not None and target % 50 == 0:
-                told(target / self.panel.genes)
         self._learn()
 
-    def copy_state(self) -> EdgeState:
-        """Return the state as it is now."""
-        return copy.deepcopy(self.state)
+    def _begin(self) -> None:
+        """Fit every target on the prior's edges."""
+        for target in range(self.panel.genes):
+            features = self.features(target)
+            self._tune(target, features)
+            self._note(target, self._judge(target, features))
+
+    def search_target(self, target: int, features: Features) -> None:
+        """Prune and regrow one target, choose its kernel again, and once more prune and regrow."""
+        for turn in range(2):
+            if self.state.smoothed.kernels[target].rate == 0:
+                return
+            prune_and_regrow(*self.problem(target, features), self.state.supports[target])
+            if turn == 0:
+                self._tune(target, features)
+
+    @property
+    def joint(self) -> bool:
+        """Whether all genes are smoothed together; above a size each is smoothed alone."""
+        rank = min(RANK, *(len(grid.nodes) for grid in self.panel.grids))
+        return self.panel.genes * rank <= _MOST_JOINT
 
     # ------------------------------------------------------------------------------ smoothing
     def _smooth(self) -> None:
         """Smooth all genes together where that is small enough, else leave them as they are."""
         smoothed, panel = self.state.smoothed, self.panel
         self._smoothers = []
-        if panel.genes * min(RANK, *(len(g.nodes) for g in panel.grids)) > _MOST_JOINT:
+        if not self.joint:
             return
         couplings = self._couplings()
         self._base = smoothed.paths
@@ -243,7 +250,7 @@ class EdgeSearch:
             return path
         support = self.state.supports[target]
         force = _columns([full], support)[0] @ np.array(rest)
-        return path + force @ part.force.T
+        return np.asarray(path + force @ part.force.T)
 
     def _centre(self) -> None:
         """Measure every gene from its mean over all nodes."""

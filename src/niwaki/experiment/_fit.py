@@ -147,7 +147,7 @@ def resume(
 
 def _plan(material: Material, config: FitConfig, module: nn.Module | None) -> _Plan:
     """Return everything that a run works with, or say what it cannot work with."""
-    notes = [*material.notes, *check_dynamics(material.data), *scale_notes(material)]
+    notes = [*material.notes, *check_dynamics(material.data), *scale_notes(material, config)]
     notes += [*check_choice(material, config), *_control_notes(material, config)]
     if material.reference is not None:
         make_judge(material.reference.network, None, material.scope)

@@ -151,7 +151,7 @@ def test_a_target_seen_clearly_corrects_the_path_of_a_regulator_seen_badly():
     grid = TimeGrid(np.linspace(0.0, 6.0, 13))
     kernels = [Kernel(1.0, 100.0, 100.0), Kernel(1.5, 0.03, 0.3)]
     truth = np.sin(grid.nodes)
-    driven = grid.relaxation(1.5) @ truth
+    driven = grid.operators(kernels[1]).force @ truth
     observed = np.stack([np.zeros(13), driven[grid.at]], 1)[None]
     paths = np.zeros((1, len(grid.nodes), 2))
     smoothed = Smoothed([paths], [None] * 2, kernels, np.array([4.0, 1e-4]))

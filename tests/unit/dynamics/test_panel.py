@@ -101,13 +101,16 @@ def test_lattice_spans_half_of_the_longest_span_to_twice_the_usual_gap(panel):
     assert len(lattice.coarse()) == -(-lattice.rates // 8) * 9 * 7
 
 
-def test_long_trajectories_need_one_width_of_starts_only(rng):
+def test_long_trajectories_get_one_rate_per_octave_and_one_width_of_starts(rng):
     lattice = Lattice.of(panel_of([np.arange(65.0)], [rng.normal(size=(65, 1))]))
     assert len(lattice.starts) == 1
+    assert lattice.kernel(1, 0, 0).rate == 2 * lattice.kernel(0, 0, 0).rate
+    assert len(lattice.coarse()) == lattice.rates * len(lattice.forces)
+    assert lattice.kernel(lattice.rates - 1, 0, 0).rate == 0.5 / 64 * 2**8  # eight octaves at most
 
 
 def test_smoothing_alone_equals_dense_regression_over_every_kernel(panel):
-    lattice = Lattice(0.2, 17, (0.0, 3.0), (1.0, 30.0))
+    lattice = Lattice(0.2, 8, 17, (0.0, 3.0), (1.0, 30.0))
     smoothed = smooth_alone(panel, lattice)
     kernels = [lattice.kernel(*point) for point in lattice.coarse()] + lattice.frozen()
     for gene in range(panel.genes):

@@ -6,9 +6,14 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal
 
 from niwaki.core import InputError
-from niwaki.dynamics import Kernel, TimeGrid
+from niwaki.dynamics import Kernel, TimeGrid, _timegrid
 
 UNEVEN = np.array([-1.0, -0.8, 0.5, 0.6, 4.0])
+
+
+def relaxation(grid, rate):
+    """Effect of the force at each node on the state at each node."""
+    return grid.operators(Kernel(rate, 0.0, 1.0)).force
 
 
 def integrated(rate, nodes, force, end):
@@ -47,7 +52,7 @@ def test_relaxation_equals_the_integral_over_a_force_linear_between_nodes(seed):
     grid = TimeGrid(np.cumsum(rng.uniform(0.05, 3.0, size=4)))
     rate = float(10 ** rng.uniform(-2, 1))
     force = rng.normal(size=len(grid.nodes))
-    ours = grid.relaxation(rate) @ force
+    ours = relaxation(grid, rate) @ force
     twin = [integrated(rate, grid.nodes, force, end) for end in grid.times]
     # the quadrature is good to 1e-13 per gap; the closed form cancels two digits at slow rates
     np.testing.assert_allclose(ours[grid.at], twin, rtol=1e-10, atol=1e-11)
@@ -61,11 +66,11 @@ def test_a_force_linear_in_time_is_solved_exactly(rate):
     done = -np.expm1(-rate * t)  # the solution of dx/dt = v (level + slope t - x) from 0
     exact = level * done + slope * (t - done / rate)
     # 1e-12: the weights of slow rates are differences of numbers near one
-    np.testing.assert_allclose(grid.relaxation(rate) @ (level + slope * t), exact, atol=1e-12)
+    np.testing.assert_allclose(relaxation(grid, rate) @ (level + slope * t), exact, atol=1e-12)
 
 
 def test_relaxation_never_looks_ahead_and_never_leaves_the_range_of_the_force(rng):
-    matrix = TimeGrid(UNEVEN).relaxation(2.0)
+    matrix = relaxation(TimeGrid(UNEVEN), 2.0)
     np.testing.assert_array_equal(np.triu(matrix, 1), 0.0)
     assert (matrix >= 0).all()
     assert (matrix.sum(1) <= 1 + 1e-14).all()
@@ -85,7 +90,7 @@ def test_gene_of_rate_zero_feels_no_force_and_keeps_its_start():
 def test_covariance_is_that_of_a_random_start_and_a_half_drifting_force(kernel):
     grid = TimeGrid(UNEVEN)
     nodes = grid.nodes
-    weights = grid.relaxation(kernel.rate)
+    weights = relaxation(grid, kernel.rate)
     ages = np.exp(-kernel.rate * (nodes - nodes[0]))
     drift = np.empty((len(nodes), len(nodes)))
     for i, s in enumerate(nodes):
@@ -127,4 +132,16 @@ def test_gain_is_the_mean_of_the_state_given_its_observations(rng):
 def test_operators_are_made_once_per_kernel():
     grid = TimeGrid(UNEVEN)
     assert grid.operators(Kernel(0.7, 4.0, 2.0)) is grid.operators(Kernel(0.7, 4.0, 2.0))
-    assert grid.operators(Kernel(0.7, 1.0, 2.0)).force is grid.relaxation(0.7)
+
+
+def test_of_many_kernels_the_last_used_are_kept(monkeypatch):
+    grid = TimeGrid(UNEVEN)
+    monkeypatch.setattr(_timegrid, "_MOST_KEPT", 5 * len(grid.nodes) ** 2)
+    kernels = [Kernel(0.1 * (k + 1), 1.0, 1.0) for k in range(6)]
+    first, second, *_ = [grid.operators(kernel) for kernel in kernels[:5]]
+    assert grid.operators(kernels[0]) is first  # now last in line
+    grid.operators(kernels[5])
+    assert grid.operators(kernels[0]) is first
+    again = grid.operators(kernels[1])
+    assert again is not second
+    np.testing.assert_array_equal(again.gain, second.gain)

@@ -36,7 +36,7 @@ class EffectLaw:
     def deviations(self, crowd: Effects) -> Float[np.ndarray, "tail ..."]:
         """Return the deviation of each tail for targets with `crowd` regulators."""
         base = self.size * self.decay ** (np.asarray(crowd) - 1)
-        return np.minimum(np.multiply.outer(_TAILS, base), _WIDEST)
+        return np.asarray(np.minimum(np.multiply.outer(_TAILS, base), _WIDEST))
 
     def log_bayes_factor(self, estimate: Effects, error: Effects, crowd: Effects) -> Effects:
         """Return the log odds that an estimate gives to "there is an edge" against "there is none".
@@ -49,13 +49,13 @@ class EffectLaw:
         crowd
             Expected number of regulators of the target (count).
         """
-        return logsumexp(self._parts(estimate, error, crowd), axis=0)
+        return np.asarray(logsumexp(self._parts(estimate, error, crowd), axis=0))
 
     def expected_variance(self, estimate: Effects, error: Effects, crowd: Effects) -> Effects:
         """Return the prior variance of an effect, averaged over the tails that fit its estimate."""
         parts = self._parts(estimate, error, crowd)
         weights = np.exp(parts - logsumexp(parts, axis=0))
-        return (weights * np.square(self.deviations(crowd))).sum(0)
+        return np.asarray((weights * np.square(self.deviations(crowd))).sum(0))
 
     def _parts(
         self, estimate: Effects, error: Effects, crowd: Effects
@@ -79,7 +79,7 @@ def normal_log_bayes_factor(estimate: Effects, error: Effects, variance: Effects
     with np.errstate(invalid="ignore", divide="ignore"):
         pull = variance / (variance + spread)
         signal = np.where(np.isfinite(error), np.square(estimate / error), 0.0)
-    return 0.5 * (np.log1p(-np.minimum(pull, 1 - 1e-15)) + signal * pull)
+    return np.asarray(0.5 * (np.log1p(-np.minimum(pull, 1 - 1e-15)) + signal * pull))
 
 
 def fit_effect_law(
@@ -110,7 +110,8 @@ def fit_effect_law(
             law = EffectLaw(float(size), decay)
             wide = np.square(law.deviations(crowd))
             likelihood, tails = _fit_tails(normal_log_bayes_factor(estimate, error, wide), log_odds)
-            if likelihood > best:
+            # else size s and size s / 8, all in the tail of 8, would be the same law
+            if likelihood > best and tails[0] > 0.5:
                 best, found = likelihood, EffectLaw(float(size), decay, tails)
     return found
 

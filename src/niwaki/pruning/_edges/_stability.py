@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from niwaki.pruning._edges._effects import EffectLaw
@@ -38,6 +38,8 @@ class _Batch:
     signs: Float[Tensor, " candidate"]
     hold: float
     noise: float
+    joint_log_odds: float
+    joint_variance: float
 
 
 def resample(
@@ -75,7 +77,7 @@ def member_probabilities(
         Where the batch is solved.
     """
     with np.errstate(over="ignore"):
-        found = 1 / (1 + np.exp(-log_odds))
+        found: np.ndarray = 1 / (1 + np.exp(-log_odds))
     order = np.argsort(-log_odds, kind="stable")
     order = order[beliefs.allowed[order]][: max(_MOST_CANDIDATES, len(support.edges))]
     kept = np.union1d(order, support.edges).astype(int)
@@ -133,6 +135,8 @@ def _batch(
         signs=tensor(beliefs.sign[kept]),
         hold=beliefs.sign_hold,
         noise=data.noise,
+        joint_log_odds=beliefs.joint_log_odds,
+        joint_variance=beliefs.joint_variance,
     )
 
 
@@ -153,7 +157,7 @@ def _search(batch: _Batch, start: Tensor) -> Float[Tensor, "member candidate"]:
 
 
 def _log_odds(
-    batch: _Batch, inside: Float[Tensor, "member candidate"]
+    batch: _Batch, inside: Bool[Tensor, "member candidate"]
 ) -> Float[Tensor, "member candidate"]:
     """Return the posterior log odds of every candidate, given each member's chosen ones."""
     members, first, count = len(inside), batch.first, batch.count
@@ -177,7 +181,23 @@ def _log_odds(
     inner = fitted[:, at] / spread / information
     effect = torch.where(inside, inner, outer)
     variance = batch.noise / torch.where(inside, information, left)
-    return batch.log_odds + _factor(batch, effect, variance)
+    found = batch.log_odds + _factor(batch, effect, variance)
+    for pair, odds in enumerate(_pair_odds(batch, inverse, fitted).unbind(1)):
+        worth = torch.where(both[:, pair], odds.clamp(min=0), 0.0)
+        for parent in set(batch.parents[pair].tolist()):
+            found[:, parent] += worth
+    return found
+
+
+def _pair_odds(batch: _Batch, inverse: Tensor, fitted: Tensor) -> Float[Tensor, "member pair"]:
+    """Return the posterior log odds of every pair that a member holds, its prior taken out."""
+    at = slice(batch.first + batch.count, None)
+    spread = inverse.diagonal(dim1=1, dim2=2)[:, at].clamp(min=1e-300)
+    information = (1 / spread - batch.precision[at]).clamp(min=1e-9)
+    effect, variance = fitted[:, at] / spread / information, batch.noise / information
+    pull = batch.joint_variance / (batch.joint_variance + variance)
+    signal = effect**2 / variance * pull
+    return batch.joint_log_odds + 0.5 * (torch.log1p(-pull.clamp(max=1 - 1e-15)) + signal)
 
 
 def _factor(batch: _Batch, effect: Tensor, variance: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from scipy.special import expit, ndtr
 
 Table = Float[np.ndarray, "target candidate"]
+Effects = Float[np.ndarray, "..."]
 
 _OUT_OFFSET = 0.3  # expected targets of a regulator that has shown none yet
 _PASSES = 30
@@ -44,8 +45,8 @@ class Trust:
 
 
 def sign_log_bayes_factor(
-    sign: Table, estimate: Table, error: Table, variance: Table, *, hold: float
-) -> Table:
+    sign: Effects, estimate: Effects, error: Effects, variance: Effects, *, hold: float
+) -> Effects:
     """Return what the agreement of an estimated effect with the prior's sign says for an edge.
 
     Parameters
