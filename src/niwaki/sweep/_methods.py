@@ -1,12 +1,16 @@
 """The methods that a benchmark runs, by name, as configurations."""
 
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
+
+_TRAINED: dict[str, Any] = {"field": "phoenix"}
+_GENE: dict[str, Any] = {"field": "gene"}
 
 # The released script's training: one trajectory per step, its learning-rate slip after prunes, and
 # the validation trajectories of the paper (a comment in that script lists them); it keeps the epoch
 # of the lowest validation loss.
 _RELEASED: dict[str, Any] = {
+    **_TRAINED,
     "batch": "trajectory",
     "learning_rate": 1e-3,
     "hidden": 40,
@@ -19,7 +23,10 @@ _RELEASED: dict[str, Any] = {
 
 METHODS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
-        "dash": {"criterion": "dash"},
+        "gene": _GENE,
+        "gene, no prior": _GENE,
+        "gene, shuffled prior": _GENE,
+        "dash": {**_TRAINED, "criterion": "dash"},
         "dash-paper": {
             **_RELEASED,
             "criterion": "dash-paper",
@@ -38,9 +45,22 @@ METHODS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "lambda1": 0.0,
             "lambda2": 0.0,
         },
-        "magnitude": {"criterion": "magnitude"},
-        "knowledge": {"criterion": "knowledge"},
-        "random": {"criterion": "random"},
+        "magnitude": {**_TRAINED, "criterion": "magnitude"},
+        "knowledge": {**_TRAINED, "criterion": "knowledge"},
+        "random": {**_TRAINED, "criterion": "random"},
+    }
+)
+
+# Which prior a method is shown; those not named here see the one that every row is scored against.
+SHOWN: MappingProxyType[str, Literal["none", "shuffled"]] = MappingProxyType(
+    {"gene, no prior": "none", "gene, shuffled prior": "shuffled"}
+)
+
+# What --quick replaces, by field: few passes of a search, few epochs of a small trained model.
+QUICK: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
+    {
+        "gene": {"passes": 1, "members": 5},
+        "phoenix": {"epochs": 12, "hidden": 20, "first_prune": 2, "period": 2},
     }
 )
 

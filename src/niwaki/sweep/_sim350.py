@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,10 @@ from niwaki.experiment import (
     shuffled_prior,
 )
 from niwaki.pruning import nearest_sparsity
-from niwaki.sweep._methods import METHODS, PUBLISHED, PUBLISHED_NOISE
+from niwaki.sweep._methods import METHODS, PUBLISHED, PUBLISHED_NOISE, QUICK, SHOWN
 from niwaki.sweep._rows import BenchmarkRow, network_row
 
 NOISE_LEVELS = (0.025, 0.05, 0.1)  # the levels for which a prior is shipped
-_QUICK = {"epochs": 12, "hidden": 20, "first_prune": 2, "period": 2}
 _NAME = "sim350"
 
 
@@ -41,7 +41,8 @@ def benchmark_sim350(
 
     Train on 150 noisy trajectories, test on 10 noise-free ones whose means are shifted; the prior
     has the share `noise` of its edges in wrong places. Nothing is chosen by looking at the truth,
-    but the row of a method with a published sparsity is read at the round nearest to it.
+    but the row of a method with a published sparsity is read at the round nearest to it. Methods
+    that are shown a shuffled prior or none are scored against the true one all the same.
 
     Parameters
     ----------
@@ -52,9 +53,9 @@ def benchmark_sim350(
     seed
         Seed of noise, model and batches.
     quick
-        A few epochs of a small model, to see that everything runs.
+        A few epochs of a small model, or one pass, to see that everything runs.
     progress
-        Told about every epoch.
+        Told about every epoch or pass.
 
     Raises
     ------
@@ -65,7 +66,8 @@ def benchmark_sim350(
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown:
-        raise ConfigError(f"method '{unknown[0]}' is unknown; choose from {', '.join(METHODS)}.")
+        known = ", ".join(f"'{name}'" for name in METHODS)
+        raise ConfigError(f"method '{unknown[0]}' is unknown; choose from {known}.")
     if noise not in NOISE_LEVELS:
         raise ConfigError(f"noise {noise:g} is not part of SIM350; choose one of {NOISE_LEVELS}.")
     folder = data_folder() / _NAME
@@ -99,9 +101,9 @@ class _Case:
         """Return the rows of one method: the selected round, and the published sparsity's."""
         values = {**METHODS[name], "seed": self.seed, "controls": False}
         if self.quick:
-            values |= _QUICK
+            values |= QUICK[values["field"]]
         config = make_config(values, f"method {name}")
-        material = Material(_NAME, self.train, prior=self.prior, scope="all")
+        material = Material(_NAME, self.train, prior=self.shown(name), scope="all")
         wall, cpu = time.perf_counter(), time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             run = run_rounds(material, config, folder=Path(folder), progress=progress)
@@ -119,8 +121,20 @@ class _Case:
                     self._fitted(run, run.chosen, f"{name}-selected", cost, None),
                 ]
             rows = [self._fitted(run, run.chosen, name, cost, published)]
+            if config.field == "gene":
+                return rows
             cut = strongest(run.network(run.chosen), len(self.prior.network))
             return [*rows, self._row(cut, f"{name}, strongest")]
+
+    def shown(self, name: str) -> Aligned | None:
+        """Return the prior that a method sees."""
+        match SHOWN.get(name):
+            case "none":
+                return None
+            case "shuffled":
+                return replace(self.prior, network=shuffled_prior(self.prior.network, self.seed))
+            case None:
+                return self.prior
 
     def _fitted(
         self,
@@ -134,6 +148,7 @@ class _Case:
         return self._row(
             run.network(at),
             method,
+            ranking=run.ranking(),
             predictor=run.model(at),
             sparsity=entry.sparsity,
             held_out_loss=entry.loss,
@@ -147,10 +162,17 @@ class _Case:
         network: Network,
         method: str,
         *,
+        ranking: Network | None = None,
         predictor: Predictor | None = None,
         **further: float | int | dict[str, float] | None,
     ) -> BenchmarkRow:
-        score = score_network(network, self.study.truth, method=method, prior=self.prior.network)
+        score = score_network(
+            network,
+            self.study.truth,
+            method=method,
+            prior=self.prior.network,
+            ranking=ranking,
+        )
         forecast = score_forecast(method, "test", predictor, self.study.test) if predictor else None
         return network_row(
             score,

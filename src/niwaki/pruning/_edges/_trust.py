@@ -130,18 +130,30 @@ def _share(true: np.ndarray, count: float, total: float, low: float, high: float
 def _logistic(
     x: Float[np.ndarray, " edge"], share: Float[np.ndarray, " edge"], start: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return intercept and slope (not negative) of soft labels on x, by ridge-penalised Newton."""
+    """Return intercept and slope (0 to 1) of soft labels on x, by ridge-penalised Newton.
+
+    A slope of 1 makes the odds proportional to the number of standing edges; a steeper one would
+    only feed on the edges it has itself put out.
+    """
     x = np.concatenate([x, np.full(2, x.mean())])
     share = np.concatenate([share, [0.0, 1.0]])  # so that no share is exactly 0 or 1
-    b = np.array(start)
-    for _ in range(15):
-        p = expit(b[0] + b[1] * x)
-        rest, weight = share - p, p * (1 - p) + 1e-9
-        gradient = np.array([rest.sum(), (rest * x).sum() - b[1]])
-        mixed = (weight * x).sum()
-        hessian = np.array([[weight.sum() + 1e-6, mixed], [mixed, (weight * x * x).sum() + 1.0]])
-        step = np.clip(np.linalg.solve(hessian, gradient), -2, 2)
-        b += step
-        if np.abs(step).max() < 1e-4:
+    intercept, slope = start
+    for free in (True, False):
+        for _ in range(15):
+            p = expit(intercept + slope * x)
+            rest, weight = share - p, p * (1 - p) + 1e-9
+            gradient = np.array([rest.sum(), (rest * x).sum() - slope])
+            mixed = (weight * x).sum()
+            hessian = np.array(
+                [[weight.sum() + 1e-6, mixed], [mixed, (weight * x * x).sum() + 1.0]]
+            )
+            move = np.linalg.solve(hessian, gradient) if free else gradient / hessian[0, 0]
+            move = np.clip(move, -2, 2)
+            intercept += float(move[0])
+            slope += float(move[1]) if free else 0.0
+            if np.abs(move[: 1 + free]).max() < 1e-4:
+                break
+        if 0 <= slope <= 1:
             break
-    return float(b[0]), max(float(b[1]), 0.0)
+        slope = float(np.clip(slope, 0, 1))  # and the intercept once more beside it
+    return intercept, slope
