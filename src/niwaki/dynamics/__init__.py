@@ -5,9 +5,9 @@ from niwaki.dynamics._field import DecayField as DecayField
 from niwaki.dynamics._field import Field as Field
 from niwaki.dynamics._field import ModuleField as ModuleField
 from niwaki.dynamics._gene_field import GeneField as GeneField
-from niwaki.dynamics._joint import RANK as RANK
 from niwaki.dynamics._joint import Couplings as Couplings
 from niwaki.dynamics._joint import JointSmoother as JointSmoother
+from niwaki.dynamics._joint import joint_size as joint_size
 from niwaki.dynamics._loss import PriorTerm as PriorTerm
 from niwaki.dynamics._loss import data_loss as data_loss
 from niwaki.dynamics._mlp import MlpField as MlpField

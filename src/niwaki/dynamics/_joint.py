@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import cho_factor, cho_solve
 
-from niwaki.dynamics._panel import Block, Path, Smoothed
+from niwaki.dynamics._panel import Block, Panel, Path, Smoothed
 from niwaki.dynamics._timegrid import TimeGrid
 
-RANK = 5  # smooth shapes in time that a path may be corrected by
+_RANK = 5  # smooth shapes in time that a path may be corrected by
 _JITTER = 1e-5
 _REMOVAL = 1e-12  # jitter of what is left when rows are taken out
 _LOOSE = 1e-3  # a weak pull of every correction to zero (per squared data unit)
@@ -36,6 +36,11 @@ class Couplings:
     source: Int[np.ndarray, " edge"]
     target: Int[np.ndarray, " edge"]
     weight: Weights
+
+
+def joint_size(panel: Panel) -> int:
+    """Return how many corrections the genes of a panel have together (count)."""
+    return panel.genes * min(_RANK, *(len(grid.nodes) for grid in panel.grids))
 
 
 class JointSmoother:
@@ -140,7 +145,7 @@ def _basis(covariances: list[Float[np.ndarray, "node node2"]]) -> Float[np.ndarr
     """Return the main shapes of the genes' prior covariances."""
     mean = np.mean([c / max(float(np.trace(c)), 1e-12) for c in covariances], axis=0)
     _, vectors = np.linalg.eigh(mean + 1e-12 * np.eye(len(mean)))
-    return np.asarray(vectors[:, ::-1][:, :RANK])
+    return np.asarray(vectors[:, ::-1][:, :_RANK])
 
 
 def _inside(basis: np.ndarray, covariance: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from niwaki.core import EdgeIndex, Network
 from niwaki.experiment._arm import ArmResult, Problem, Progress, train_arm
-from niwaki.experiment._edges import choose_candidates
+from niwaki.experiment._edge_state import choose_candidates
 from niwaki.experiment._folder import RunFolder
 from niwaki.experiment._gene_arm import run_gene_arm
 from niwaki.experiment._material import Material

@@ -191,7 +191,7 @@ class FitConfig(Settings):
 
     @field_validator("select")
     @classmethod
-    def _check_select(cls, value: str | float | None) -> object:
+    def _check_select(cls, value: str | int | float | None) -> object:
         if isinstance(value, float) and not 0 < value < 1:
             raise ValueError("expected a rule, a share of pruned weights, or the number of a round")
         if isinstance(value, int) and value < 0:
@@ -200,7 +200,7 @@ class FitConfig(Settings):
 
     @field_validator("held_out")
     @classmethod
-    def _check_held_out(cls, value: float | tuple[int, ...] | None) -> object:
+    def _check_held_out(cls, value: int | float | tuple[int, ...] | None) -> object:
         if isinstance(value, float) and not 0 < value < 1:
             raise ValueError("expected a share between 0 and 1, or positions of trajectories")
         return value

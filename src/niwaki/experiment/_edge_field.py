@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 
 from niwaki.core import derived_seed
 from niwaki.dynamics import GeneField
-from niwaki.experiment._edges import EdgeSearch, Features, Table, renumbered
+from niwaki.experiment._edge_state import Table
+from niwaki.experiment._edges import EdgeSearch, Features, renumbered
 from niwaki.pruning import Support, member_probabilities, regress, resample
 
 _FEWEST_UNITS = 8  # trajectories needed to resample them; below, blocks of times
@@ -62,7 +63,7 @@ def _fit_target(
 def _assemble(search: EdgeSearch, velocity: Float[np.ndarray, " gene"], part: _Parts) -> GeneField:
     """Return the field of gathered parts."""
 
-    def column(rows: Sequence[tuple[float, ...]], at: int, kind: torch.dtype) -> torch.Tensor:
+    def column(rows: Sequence[tuple[int | float, ...]], at: int, kind: torch.dtype) -> torch.Tensor:
         return torch.tensor([row[at] for row in rows], dtype=kind)
 
     first = [column(part.joint, at, torch.long) for at in (0, 1)]

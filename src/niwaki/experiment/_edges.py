@@ -1,23 +1,22 @@
 """Which edges the data and the prior support: smooth, prune and regrow, learn, again."""
 
-from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from niwaki.core import ConfigError, Network, Trajectories
+from niwaki.core import Network, Trajectories
 from niwaki.dynamics import (
-    RANK,
     Couplings,
     JointSmoother,
     Kernel,
     Lattice,
     Panel,
     Path,
-    Smoothed,
+    joint_size,
     smooth_alone,
 )
+from niwaki.experiment._edge_state import OUT, EdgeState, learn, log_odds_of, prior_tables
 from niwaki.pruning import (
     Beliefs,
     EffectLaw,
@@ -25,91 +24,15 @@ from niwaki.pruning import (
     Support,
     TargetData,
     Trust,
-    fit_effect_law,
     judge,
-    learn_trust,
     prune_and_regrow,
     regress,
-    sign_log_bayes_factor,
 )
 
-MOST_CANDIDATES = 1_000  # up to this many genes every gene may regulate every other
 _MOST_JOINT = 3_500  # corrections that are smoothed together; above, every gene is smoothed alone
 _JOINT_EFFECT = 0.1  # of a pair, in units of a main effect, at one usual deviation of both
-_OUT = -30.0  # log odds of what cannot be
-_WEAK = 0.3  # a prior less trusted than this does not tell how large true effects are
 
-Table = Float[np.ndarray, "target candidate"]
-Features = list[Float[np.ndarray, "trajectory node candidate"]]
-
-
-def choose_candidates(
-    data: Trajectories, prior: Network | None, which: str = "auto"
-) -> Int[np.ndarray, " candidate"]:
-    """Return the genes that may regulate.
-
-    Parameters
-    ----------
-    data
-        Training trajectories.
-    prior
-        Aligned prior, or None.
-    which
-        ``all`` genes, the ``prior``'s regulators, or ``auto``: all up to 1,000 genes; above, the
-        prior's regulators, or without a prior the 1,000 genes that vary most.
-
-    Raises
-    ------
-    ConfigError
-        If the prior's regulators are asked for and there are none.
-    """
-    genes = len(data.genes)
-    if which == "all" or (which == "auto" and genes <= MOST_CANDIDATES):
-        return np.arange(genes)
-    if prior is not None and len(prior):
-        return prior.regulators()
-    if which == "prior":
-        raise ConfigError("candidates 'prior' needs a prior, and none was given; add --prior FILE.")
-    spread = data.stack().std(0)
-    return np.sort(np.argsort(-spread, kind="stable")[:MOST_CANDIDATES])
-
-
-@dataclass
-class EdgeState:
-    """All that changes from one pass to the next.
-
-    Attributes
-    ----------
-    smoothed
-        Paths, kernels and noise of every gene.
-    supports
-        Chosen regulators of each target, as positions among the candidates.
-    law, trust
-        Learned sizes of effects, and learned trust in the prior.
-    prior_odds, crowd
-        Log odds of every edge before its own data; expected regulators of each target (count).
-    estimate, error, factor, paired, odds
-        Effect, standard error, log Bayes factor (`paired`: of the edge's pairs alone) and posterior
-        log odds of every edge.
-    joint_share
-        Share of pairs of regulators that have an effect of their own.
-    coefficients
-        Of each target's start, level, chosen edges and chosen pairs.
-    """
-
-    smoothed: Smoothed
-    supports: list[Support]
-    law: EffectLaw
-    trust: Trust
-    prior_odds: Table
-    crowd: Float[np.ndarray, " target"]
-    estimate: Table
-    error: Table
-    factor: Table
-    paired: Table
-    odds: Table
-    joint_share: float = 0.1
-    coefficients: list[np.ndarray] = field(default_factory=list)
+Features = list[Float[np.ndarray, "_trajectory _node candidate"]]
 
 
 class EdgeSearch:
@@ -138,16 +61,17 @@ class EdgeSearch:
         self.panel, self.candidates, self._fixed = Panel.from_trajectories(data), candidates, trust
         self._lattice = Lattice.of(self.panel)
         genes, count = self.panel.genes, len(candidates)
-        self.prior, self.sign = _prior_tables(prior, candidates, genes)
+        self.prior, self.sign = prior_tables(prior, candidates, genes)
         self.possible = np.arange(genes)[:, None] != candidates
         values = np.concatenate([b.reshape(-1, genes) for b in self.panel.values])
         self.low, self.high = values.min(0), values.max(0)
         self._spread = (self.high - self.low)[candidates]
-        usual = float(np.median(values.std(0)[values.std(0) > 0])) if values.std() > 0 else 1.0
+        moving = values.std(0)[values.std(0) > 0]
+        usual = float(np.median(moving)) if moving.size else 1.0
         self.joint_variance = (_JOINT_EFFECT / usual) ** 2
         self._smoothers: list[JointSmoother] = []
         smoothed = smooth_alone(self.panel, self._lattice)
-        blank = Trust() if trust is None else Trust(inside=(_logit(trust), 0.0))
+        blank = Trust() if trust is None else Trust(inside=(log_odds_of(trust), 0.0))
         shape = (genes, count)
         self.state = EdgeState(
             smoothed,
@@ -179,7 +103,7 @@ class EdgeSearch:
             features = self.features(target)
             self.search_target(target, features)
             self._note(target, self._judge(target, features))
-        self._learn()
+        learn(self.state, self.prior & self.possible, self.sign, self.possible, fixed=self._fixed)
 
     def _begin(self) -> None:
         """Fit every target on the prior's edges."""
@@ -200,8 +124,7 @@ class EdgeSearch:
     @property
     def joint(self) -> bool:
         """Whether all genes are smoothed together; above a size each is smoothed alone."""
-        rank = min(RANK, *(len(grid.nodes) for grid in self.panel.grids))
-        return self.panel.genes * rank <= _MOST_JOINT
+        return joint_size(self.panel) <= _MOST_JOINT
 
     # ------------------------------------------------------------------------------ smoothing
     def _smooth(self) -> None:
@@ -311,7 +234,7 @@ class EdgeSearch:
             sign=self.sign[target],
             sign_hold=state.trust.signs,
             crowd=float(state.crowd[target]),
-            joint_log_odds=_logit(state.joint_share),
+            joint_log_odds=log_odds_of(state.joint_share),
             joint_variance=self.joint_variance,
             allowed=self.possible[target],
         )
@@ -333,8 +256,8 @@ class EdgeSearch:
             state.coefficients[target] = np.array([base @ seen / (base @ base)])
             state.error[target], state.estimate[target] = np.inf, 0.0
             moving = self._spread > 0  # a regulator that never moves says nothing of its targets
-            state.factor[target], state.paired[target] = np.where(moving, _OUT, 0.0), 0.0
-            state.odds[target] = _OUT
+            state.factor[target], state.paired[target] = np.where(moving, OUT, 0.0), 0.0
+            state.odds[target] = OUT
             return
         state.coefficients[target] = found.coefficients
         state.estimate[target], state.error[target] = found.estimate, found.error
@@ -390,55 +313,13 @@ class EdgeSearch:
 
     def first_variance(self, target: int) -> float:
         """Return the prior variance of an effect that has no estimate yet."""
-        return float(self.state.law.deviations(self.state.crowd[target])[0] ** 2 + 0.01)
-
-    # ------------------------------------------------------------------------------ learning
-    def _learn(self) -> None:
-        """Learn the law of effects and the trust in the prior from all targets together."""
-        state, prior = self.state, self.prior & self.possible
-        testable = np.isfinite(state.error)
-        true = np.where(testable, _share_of(state.odds), 0.0)
-        trusted = float(true[prior].mean()) if prior.any() else 0.0
-        outside = np.where(prior, 0.0, true).sum(1)
-        state.crowd = np.maximum(1.0, trusted * prior.sum(1) + outside)
-        telling = (prior if trusted > _WEAK else true > 0.5) & testable
-        crowd = np.broadcast_to(state.crowd[:, None], true.shape)
-        state.law = fit_effect_law(
-            state.estimate[telling],
-            state.error[telling],
-            crowd[telling],
-            log_odds=state.prior_odds[telling],
-        )
-        for target in np.flatnonzero(testable.any(1)):
-            self._rejudge(int(target))
-        state.trust, state.prior_odds = learn_trust(
-            state.factor, prior, self.possible, testable, before=state.trust, fixed=self._fixed
-        )
-        state.odds = np.where(testable, np.clip(state.prior_odds + state.factor, _OUT, -_OUT), _OUT)
-        state.trust = replace(state.trust, signs=self._signs_held())
-        chosen = sum(len(s.pairs) for s in state.supports)
-        possible = sum(len(s.edges) * (len(s.edges) + 1) // 2 for s in state.supports)
-        state.joint_share = (chosen + 1) / (possible + 10)
-
-    def _rejudge(self, target: int) -> None:
-        """Bring the Bayes factors of a target up to the law just learned."""
-        state = self.state
-        crowd = np.full(len(self.candidates), state.crowd[target])
-        effects = (state.estimate[target], state.error[target])
-        factor = state.law.log_bayes_factor(*effects, crowd)
-        wide = state.law.expected_variance(*effects, crowd)
-        factor += sign_log_bayes_factor(self.sign[target], *effects, wide, hold=state.trust.signs)
-        state.factor[target] = factor + state.paired[target]
-
-    def _signs_held(self) -> float:
-        """Return the share of the prior's signs that the sure edges bear out."""
-        state = self.state
-        sure = (self.sign != 0) & (state.odds > 0) & (np.abs(state.estimate) > 2 * state.error)
-        agreed = (np.sign(state.estimate[sure]) == self.sign[sure]).sum()
-        return float((agreed + 1.5) / (sure.sum() + 2))
+        crowd = np.array(self.state.crowd[target])
+        return float(self.state.law.deviations(crowd)[0] ** 2 + 0.01)
 
 
-def _columns(features: Features, support: Support) -> Features:
+def _columns(
+    features: Features, support: Support
+) -> list[Float[np.ndarray, "_trajectory _node term"]]:
     """Return the force columns of a support: one, its edges, its pairs."""
     found = []
     for each in features:
@@ -471,29 +352,3 @@ def _neighbours(
         if 0 <= place[axis] < limits[axis]:
             found.append((place[0], place[1], place[2]))
     return found
-
-
-def _prior_tables(
-    prior: Network | None, candidates: Int[np.ndarray, " candidate"], genes: int
-) -> tuple[Bool[np.ndarray, "target candidate"], Table]:
-    """Return which edges the prior holds, and their signs where it gives them."""
-    inside = np.zeros((genes, len(candidates)), dtype=bool)
-    sign = np.zeros(inside.shape)
-    if prior is not None:
-        place = np.full(genes, -1)
-        place[candidates] = np.arange(len(candidates))
-        known = place[prior.source] >= 0
-        at = (prior.target[known], place[prior.source[known]])
-        inside[at] = True
-        if prior.signed:
-            sign[at] = np.sign(prior.weight[known])
-    return inside, sign
-
-
-def _logit(share: float) -> float:
-    share = min(max(share, 1e-6), 1 - 1e-6)
-    return float(np.log(share / (1 - share)))
-
-
-def _share_of(odds: Table) -> Table:
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, _OUT, -_OUT))))

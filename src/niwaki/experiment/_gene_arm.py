@@ -227,7 +227,7 @@ def load_edges(arm: ArmResult) -> EdgeTable:
 
 
 def edge_evidence(
-    arm: ArmResult, network: Network, prior: Network | None, *, members: int
+    arm: ArmResult, network: Network, prior: Network | None, members: int
 ) -> EdgeEvidence:
     """Return what a search learned, and how the chosen network stands to the prior."""
     _, numbers = read_checkpoint(arm.folder / _FILE)

@@ -118,9 +118,7 @@ def write_results(
         ),
         forecasts=forecast_scores(models, parts, material.test),
         regulators=regulator_rows(listed, prior, most=_TOP_REGULATORS),
-        evidence=edge_evidence(arms[FIT], listed.network, prior, members=config.members)
-        if gene
-        else None,
+        evidence=edge_evidence(arms[FIT], listed.network, prior, config.members) if gene else None,
         curves=_curves(models[FIT], material.data, parts),
         edges_total=listed.edges,
         edges_written=len(listed.network),
@@ -128,14 +126,24 @@ def write_results(
         warnings=notes,
         provenance=provenance(),
     )
-    save_model(folder.path / "model.safetensors", models[FIT])
-    folder.write("metrics.jsonl", "".join(json.dumps(m) + "\n" for m in arms[FIT].metrics))
-    folder.write("path.tsv", _path_table(path))
-    folder.write("network.tsv", network_table(listed.network, prior, tables.get(FIT)))
-    folder.write("network.graphml", to_graphml(listed.network))
-    folder.write("record.json", record.to_json())
-    folder.write("DONE", "")
+    save_model(folder.path / "model.safetensors", best)
+    _write_files(
+        folder,
+        {
+            "metrics.jsonl": "".join(json.dumps(m) + "\n" for m in arms[FIT].metrics),
+            "path.tsv": _path_table(path),
+            "network.tsv": network_table(listed.network, prior, tables.get(FIT)),
+            "network.graphml": to_graphml(listed.network),
+            "record.json": record.to_json(),
+            "DONE": "",
+        },
+    )
     return record
+
+
+def _write_files(folder: RunFolder, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        folder.write(name, content)
 
 
 def fitted_model(problem: Problem, arm: ArmResult, number: int) -> FittedModel:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from niwaki.dynamics import RANK, Couplings, JointSmoother, Kernel, Smoothed, TimeGrid
+from niwaki.dynamics import Couplings, JointSmoother, Kernel, Smoothed, TimeGrid
 from niwaki.dynamics._joint import _JITTER, _LOOSE
 
 GENES, TRAJECTORIES = 5, 3
@@ -82,8 +82,8 @@ def study(rng):
 
 def test_basis_is_a_few_orthonormal_shapes_in_time(study):
     smoother = study.smoother()
-    assert smoother.basis.shape == (len(study.grid.nodes), RANK)
-    np.testing.assert_allclose(smoother.basis.T @ smoother.basis, np.eye(RANK), atol=1e-12)
+    assert smoother.basis.shape == (len(study.grid.nodes), 5)
+    np.testing.assert_allclose(smoother.basis.T @ smoother.basis, np.eye(5), atol=1e-12)
 
 
 def test_corrected_paths_are_the_mean_of_the_dense_posterior(study):

@@ -67,8 +67,10 @@ def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path):
 def test_without_a_prior_the_data_alone_decide_unless_told_otherwise(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text('[fit]\ncriterion = "random"\n')
-    assert load_config(None, {}).criterion == "dash"
-    assert load_config(None, {}, has_prior=False).criterion == "magnitude"
+    trained = {"field": "phoenix"}
+    assert load_config(None, trained).resolve(9).criterion == "dash"
+    assert load_config(None, trained, has_prior=False).criterion == "magnitude"
+    assert load_config(None, {}, has_prior=False).resolve(9).criterion == "posterior"
     assert load_config(path, {}, has_prior=False).criterion == "random"
     assert load_config(path, {"criterion": "dash"}, has_prior=False).criterion == "dash"
 
