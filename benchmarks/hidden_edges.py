@@ -13,8 +13,10 @@ ODE fitted by ridge (in standard deviations), and how many edges the rest of the
 regulator and the target, which uses no data at all. ``bayes factor`` is the fit without its prior
 odds, which know how many other edges of a regulator stand.
 
-Random labellings take edges as independent. Edges of one regulator are not, and neither are genes
-of one cell cycle, so the interval is too narrow for whole regulators.
+Random labellings take pairs as alike, and they are not: a ranking that only prefers some regulators
+or some targets leaves their interval. The interval named ``same degrees`` belongs to the ranking it
+stands beside: the hidden edges are exchanged at random, every regulator and every target keeping
+its number of them. A score above it says that the right pairs were found.
 """
 
 import argparse
@@ -34,13 +36,16 @@ from niwaki.evaluation import ridge_linear_ode
 from niwaki.experiment import read_aligned
 from niwaki.experiment._edges import EdgeSearch
 
-SHARE, PASSES, PERMUTATIONS = 0.2, 2, 200
+SHARE, PASSES = 0.2, 2
+DRAWS, SWEEPS = 200, 10  # random labellings; exchanges offered to every edge in each
 FILES = {
     False: ("pramila_3551genes_1sample_24T.csv", "pramila3551_gene_names.csv"),
     True: ("pramila_500genes_1sample_24T.csv", "pramila500_gene_names.csv"),
 }
 
 Scores = Float[np.ndarray, "target candidate"]
+Places = Int[np.ndarray, "target candidate"]
+Pairs = Bool[np.ndarray, "target candidate"]
 Candidates = Int[np.ndarray, " candidate"]
 
 
@@ -72,7 +77,7 @@ def hide_edges(prior: Network, rng: np.random.Generator) -> Bool[np.ndarray, " e
     return hidden
 
 
-def table(network: Network, candidates: Candidates) -> Bool[np.ndarray, "target candidate"]:
+def table(network: Network, candidates: Candidates) -> Pairs:
     """Return which pairs of target and candidate are edges."""
     found = np.zeros((len(network.genes), len(candidates)), dtype=bool)
     found[network.target, np.searchsorted(candidates, network.source)] = True
@@ -99,31 +104,67 @@ def linear_ode(data: Trajectories, candidates: Candidates) -> Scores:
     return size / np.where(spread > 0, spread, np.inf)[:, None]
 
 
-def degrees(kept: Bool[np.ndarray, "target candidate"]) -> Scores:
+def degrees(kept: Pairs) -> Scores:
     """Return the product of what the prior gives the regulator and the target (plus one, count)."""
     return np.outer(kept.sum(1) + 1.0, kept.sum(0) + 1.0)
 
 
 def precision_ratio(places: Int[np.ndarray, " hit"], pairs: int) -> float:
-    """Return average precision over density for the ranks of the hidden edges, counted from 0."""
+    """Return average precision over density for the places of the hidden edges, from 0."""
     ranks = np.sort(places) + 1
     hits = np.arange(1, len(ranks) + 1)
     return float((hits / ranks).mean() * pairs / len(ranks))
 
 
-def score(values: Float[np.ndarray, " pair"], hit: Bool[np.ndarray, " pair"], seed: int) -> float:
-    """Return the ratio of a ranking; equal values stand in random order."""
-    mixed = np.random.default_rng(seed).permutation(len(values))
-    order = mixed[np.argsort(-values[mixed], kind="stable")]
-    return precision_ratio(np.flatnonzero(hit[order]), len(values))
+def rank(values: Scores, asked: Pairs, seed: int) -> Places:
+    """Return the place of every pair asked for, -1 for others; equal values in random order."""
+    flat = values[asked]
+    mixed = np.random.default_rng(seed).permutation(len(flat))
+    order = mixed[np.argsort(-flat[mixed], kind="stable")]
+    found, places = np.full(values.shape, -1), np.empty(len(flat), dtype=int)
+    places[order] = np.arange(len(flat))
+    found[asked] = places
+    return found
 
 
 def chance(hits: int, pairs: int, seed: int) -> tuple[float, float]:
     """Return the middle 95 % of the ratio when labels are drawn at random."""
     rng = np.random.default_rng(seed)
-    ratios = [
-        precision_ratio(rng.choice(pairs, hits, replace=False), pairs) for _ in range(PERMUTATIONS)
-    ]
+    return _middle(
+        [precision_ratio(rng.choice(pairs, hits, replace=False), pairs) for _ in range(DRAWS)]
+    )
+
+
+def exchange(
+    hit: Pairs, asked: Pairs, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, " hit"], Int[np.ndarray, " hit"]]:
+    """Return the hidden edges with targets exchanged at random, always among the pairs asked for.
+
+    Two edges exchange targets wherever that gives two pairs that are asked for and not yet hidden;
+    of several exchanges that would make the same pair, none is done.
+    """
+    now = hit.copy()
+    target, source = np.nonzero(now)
+    for _ in range(SWEEPS):
+        order = rng.permutation(len(target))
+        one, two = order[: len(order) // 2], order[len(order) // 2 :][: len(order) // 2]
+        fine = asked[target[two], source[one]] & asked[target[one], source[two]]
+        fine &= ~now[target[two], source[one]] & ~now[target[one], source[two]]
+        fine &= rng.random(len(one)) < 0.5
+        one, two = one[fine], two[fine]
+        made = np.concatenate(
+            [target[two] * hit.shape[1] + source[one], target[one] * hit.shape[1] + source[two]]
+        )
+        _, place, times = np.unique(made, return_inverse=True, return_counts=True)
+        alone = (times[place] == 1).reshape(2, -1).all(0)
+        one, two = one[alone], two[alone]
+        now[target[one], source[one]] = now[target[two], source[two]] = False
+        target[one], target[two] = target[two], target[one]
+        now[target[one], source[one]] = now[target[two], source[two]] = True
+    return target, source
+
+
+def _middle(ratios: list[float]) -> tuple[float, float]:
     low, high = np.percentile(ratios, (2.5, 97.5))
     return float(low), float(high)
 
@@ -147,36 +188,47 @@ def measure(
     seconds = time.perf_counter() - began
     kept, truth = table(rest, candidates), table(prior.where(hidden), candidates)
     asked = ~kept & search.possible
-    hit = truth[asked]
-    rivals = {
+    hits, pairs = int(truth.sum()), int(asked.sum())
+    rng = np.random.default_rng(seed)
+    mixed = [exchange(truth, asked, rng) for _ in range(DRAWS)]
+    found = {}
+    for ranking, values in {
+        "posterior log odds": search.state.odds,
         "bayes factor": search.state.factor,
         "correlation": correlation(data, candidates, lag=0),
         "lagged correlation": correlation(data, candidates, lag=1),
         "ridge linear ODE": linear_ode(data, candidates),
         "degrees of the prior": degrees(kept),
-    }
-    ours = score(search.state.odds[asked], hit, seed)
-    low, high = chance(int(hit.sum()), len(hit), seed)
+    }.items():
+        places = rank(values, asked, seed)
+        ratio = precision_ratio(places[truth], pairs)
+        found[ranking] = (ratio, *_middle([precision_ratio(places[m], pairs) for m in mixed]))
+    ours, ours_low, ours_high = found.pop("posterior log odds")
+    low, high = chance(hits, pairs, seed)
     return [
         {
             "name": name,
             "ours": ours,
-            "rival": (found := score(values[asked], hit, seed)),
+            "rival": theirs,
             "rival_name": rival,
             "unit": "AUPRC / density",
-            "ratio": ours / found,
+            "ratio": ours / theirs,
             "chance_low": low,
             "chance_high": high,
+            "ours_same_degrees_low": ours_low,
+            "ours_same_degrees_high": ours_high,
+            "rival_same_degrees_low": theirs_low,
+            "rival_same_degrees_high": theirs_high,
             "genes": len(data.genes),
             "candidates": len(candidates),
-            "pairs": len(hit),
-            "hidden": int(hit.sum()),
+            "pairs": pairs,
+            "hidden": hits,
             "hidden_regulators": len(np.unique(prior.source[hidden])),
             "prior_trust": search.state.trust.shares[0],
             "passes": passes,
             "fit_seconds": seconds,
         }
-        for rival, values in rivals.items()
+        for rival, (theirs, theirs_low, theirs_high) in found.items()
     ]
 
 
@@ -189,12 +241,18 @@ def as_table(rows: list[dict[str, object]]) -> str:
         lines += [
             f"{name}: {first['hidden']} edges of {first['hidden_regulators']} regulators among "
             f"{first['pairs']} pairs ({first['genes']} genes, {first['candidates']} candidates)",
-            f"  {'posterior log odds':22} {first['ours']:6.3f}",
-            *(f"  {row['rival_name']:22} {row['rival']:6.3f}" for row in part),
-            f"  {'chance':22} {first['chance_low']:6.3f} to {first['chance_high']:.3f}",
+            f"  {'':22} {'score':>6}  same degrees",
+            _line("posterior log odds", first, "ours"),
+            *(_line(str(row["rival_name"]), row, "rival") for row in part),
+            f"  {'random labels':30}  {first['chance_low']:.3f} to {first['chance_high']:.3f}",
             f"  fit {first['fit_seconds']:.0f} s, trust in the prior {first['prior_trust']:.3f}",
         ]
     return "\n".join([*lines, "AUPRC / density; larger is better"])
+
+
+def _line(name: str, row: dict[str, object], whose: str) -> str:
+    low, high = (row[f"{whose}_same_degrees_{end}"] for end in ("low", "high"))
+    return f"  {name:22} {row[whose]:6.3f}  {low:.3f} to {high:.3f}"
 
 
 def main() -> None:

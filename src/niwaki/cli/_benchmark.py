@@ -1,14 +1,19 @@
 """``niwaki benchmark``: methods against a known truth, with the prior alone beside them."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from niwaki.cli._main import app
 from niwaki.cli._options import Json, Quiet
 from niwaki.cli._output import print_json, print_table, say, training_progress
-from niwaki.core import ConfigError
+from niwaki.core import ConfigError, Record
 
+if TYPE_CHECKING:  # it loads torch
+    from niwaki.sweep import BenchmarkRow
+
+_NOISE, _COUNT = 0.025, 100
 _COLUMNS = (
     "method",
     "seed",
@@ -25,37 +30,99 @@ _COLUMNS = (
     "CPU s",
     "published",
 )
+_NETWORK_COLUMNS = {
+    "network": "dataset",
+    "method": "method",
+    "genes": "genes",
+    "noise": "noise",
+    "moved": "moved",
+    "edges": "edges",
+    "precision": "precision",
+    "recall": "recall",
+    "F1": "f1",
+    "missing found": "missing_found",
+    "false rejected": "false_rejected",
+    "one step": "one_step_mse",
+    "roll-out": "rollout_mse",
+    "CPU s": "cpu_seconds",
+}
+_RELIABILITY_COLUMNS = {
+    "bin": "low",
+    "to": "high",
+    "edges": "edges",
+    "mean": "mean",
+    "true": "true_share",
+    "in prior": "prior_edges",
+    "mean ": "prior_mean",
+    "true ": "prior_true_share",
+    "others": "other_edges",
+    "mean  ": "other_mean",
+    "true  ": "other_true_share",
+}
 
 
 @app.command(
     epilog="Example: niwaki benchmark sim350 --method dash --method dash-paper --noise 0.025 --json"
 )
 def benchmark(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The benchmark: sim350.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The benchmark: sim350 or networks.")],
     method: Annotated[
         list[str] | None,
-        typer.Option(help="Method; give the option again for more. Default: dash."),
+        typer.Option(help="sim350: method; give the option again for more. Default: dash."),
     ] = None,
-    noise: Annotated[float, typer.Option(help="0.025, 0.05 or 0.1.")] = 0.025,
+    noise: Annotated[
+        float | None, typer.Option(help="sim350: 0.025, 0.05 or 0.1. Default: 0.025.")
+    ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Seed; give the option again for more. Default: 0.")
+        list[int] | None,
+        typer.Option(help="Seed; for sim350, give the option again for more. Default: 0."),
     ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="networks: how many fresh networks. Default: 100.", min=1)
+    ] = None,
+    reliability: Annotated[
+        bool,
+        typer.Option(
+            "--reliability",
+            help="networks: print how often edges of a probability or stability are true instead.",
+        ),
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="A few epochs, to see that everything runs.")
     ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Run methods against an exactly known network; the prior alone is always a row."""
+    """Run methods against exactly known networks; the prior alone is always a row."""
+    if name == "sim350":
+        _refuse(name, {"--count": count, "--reliability": reliability or None})
+        level = _NOISE if noise is None else noise
+        _sim350(method or ["dash"], level, seed or [0], quick, quiet, json)
+    elif name == "networks":
+        several = seed if seed and len(seed) > 1 else None
+        _refuse(name, {"--method": method, "--noise": noise, "a second --seed": several})
+        _networks(count or _COUNT, (seed or [0])[0], reliability, quick, quiet, json)
+    else:
+        raise ConfigError(f"benchmark '{name}' is unknown; there are sim350 and networks.")
+
+
+def _refuse(name: str, options: dict[str, object]) -> None:
+    """Refuse options that another benchmark has."""
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(f"benchmark {name} does not take {given[0]}; leave it out.")
+
+
+def _sim350(
+    methods: list[str], noise: float, seeds: list[int], quick: bool, quiet: bool, json: bool
+) -> None:
     from niwaki import sweep
 
-    if name != "sim350":
-        raise ConfigError(f"benchmark '{name}' is unknown; there is sim350.")
-    rows: list[sweep.BenchmarkRow] = []
+    rows: list[BenchmarkRow] = []
     with training_progress(quiet or json) as progress:
-        for one in seed or [0]:
+        for one in seeds:
             rows += sweep.benchmark_sim350(
-                method or ["dash"], noise=noise, seed=one, quick=quick, progress=progress
+                methods, noise=noise, seed=one, quick=quick, progress=progress
             )
     if json:
         print_json([row.model_dump() for row in rows])
@@ -63,7 +130,7 @@ def benchmark(
     if quick:
         say("Quick form: a small model and few epochs; the numbers mean nothing.")
     print_table(
-        f"{name}, noise {noise:g}; one step, roll-out: mean squared error on noise-free test data",
+        f"sim350, noise {noise:g}; one step, roll-out: mean squared error on noise-free test data",
         _COLUMNS,
         [
             (
@@ -85,6 +152,45 @@ def benchmark(
             for row in rows
         ],
     )
+
+
+def _networks(
+    count: int, seed: int, reliability: bool, quick: bool, quiet: bool, json: bool
+) -> None:
+    from niwaki import sweep
+
+    with training_progress(quiet or json) as progress:
+        found = sweep.benchmark_networks(count, seed=seed, quick=quick, progress=progress)
+    rows: Sequence[Record] = found.reliability if reliability else found.rows
+    if json:
+        print_json([row.model_dump() for row in rows])
+        return
+    if quick:
+        say("Quick form: three networks at most; the numbers mean little.")
+    if reliability:
+        for measure in ("probability", "stability"):
+            print_table(
+                f"Share of edges that exist, by {measure}: all edges, those of the prior, others",
+                tuple(_RELIABILITY_COLUMNS),
+                _cells(
+                    [r for r in found.reliability if r.measure == measure], _RELIABILITY_COLUMNS
+                ),
+            )
+    else:
+        print_table(
+            "Fresh networks; one step, roll-out: mean squared error on noise-free test data",
+            tuple(_NETWORK_COLUMNS),
+            _cells(rows, _NETWORK_COLUMNS),
+        )
+    summary = found.summary
+    say(
+        f"F1 of the fit is above the prior's in {summary.better} of {summary.networks} networks; "
+        f"mean F1 {summary.fit_f1:.3f}, of the prior alone {summary.prior_f1:.3f}."
+    )
+
+
+def _cells(rows: Sequence[Record], columns: dict[str, str]) -> list[list[object]]:
+    return [[getattr(row, field) for field in columns.values()] for row in rows]
 
 
 def _published(values: dict[str, float] | None) -> str | None:

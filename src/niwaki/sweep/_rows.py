@@ -1,6 +1,6 @@
 """The rows that a benchmark prints: one shape for every network, whoever made it."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from niwaki.core import ForecastScore, NetworkScore
 
@@ -33,9 +33,12 @@ class BenchmarkRow(NetworkScore):
     quick: bool = False
 
 
+Row = TypeVar("Row", bound=BenchmarkRow)
+
+
 def network_row(
-    score: NetworkScore, *, forecast: ForecastScore | None, **further: Any
-) -> BenchmarkRow:
+    score: NetworkScore, *, forecast: ForecastScore | None, kind: type[Row], **further: Any
+) -> Row:
     """Return the row of a scored network; `further` fills the row's own fields."""
     errors = forecast.model_dump(include={"one_step_mse", "rollout_mse"}) if forecast else {}
-    return BenchmarkRow.model_validate({**score.model_dump(), **errors, **further})
+    return kind.model_validate({**score.model_dump(), **errors, **further})

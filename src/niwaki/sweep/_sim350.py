@@ -176,6 +176,7 @@ class _Case:
         forecast = score_forecast(method, "test", predictor, self.study.test) if predictor else None
         return network_row(
             score,
+            kind=BenchmarkRow,
             dataset=_NAME,
             noise=self.noise,
             seed=self.seed,

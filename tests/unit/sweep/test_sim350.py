@@ -30,7 +30,7 @@ ROW_NAMES = {
 
 
 def test_unknown_method_and_noise_are_refused_with_the_choices():
-    with pytest.raises(ConfigError, match="choose from dash, dash-paper"):
+    with pytest.raises(ConfigError, match=r"choose from 'gene', .*'dash', 'dash-paper'"):
         benchmark_sim350(["dashh"])
     with pytest.raises(ConfigError, match="choose one of"):
         benchmark_sim350(["dash"], noise=0.3)
