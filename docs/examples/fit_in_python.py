@@ -1,6 +1,6 @@
 """The main job in Python: simulate a small study, fit it, read the result, predict.
 
-The settings are tiny, so that the script ends in seconds; leave `config` out for a real fit.
+The settings are small, so that the script ends in seconds; leave `config` out for a real fit.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ with tempfile.TemporaryDirectory() as place:
     inputs = experiment.write_example(folder / "data", genes=20, trajectories=10)
     material = experiment.read_material(inputs)
 
-    config = experiment.FitConfig(epochs=12, hidden=12, batch=32, first_prune=2, period=2)
+    config = experiment.FitConfig(passes=2, members=10)
     for note in experiment.diagnose(material, config).notes:
         print("note:", note)
 
@@ -33,9 +33,15 @@ with tempfile.TemporaryDirectory() as place:
     for arm in record.arms:
         print(arm.method, "ended with", arm.edges, "edges, held-out loss", arm.held_out_loss)
 
+    # What was learned of the prior, and what became of its edges.
+    if record.evidence is not None:  # None for a field that is trained
+        print("share of the prior's edges held true:", record.evidence.prior_trust)
+        print(record.evidence.refuted, "refuted,", record.evidence.untested, "untested")
+
     # The network is a table; missing prior weights are empty cells.
     network = pd.read_csv(run / "network.tsv", sep="\t")
-    print(network[network["status"] == "added"].head())
+    added = network[network["status"] == "added"]
+    print(added[["source", "target", "weight", "probability", "stability"]].head())
 
     # Predict from the first observation of every test trajectory.
     model = experiment.load_model(run)
