@@ -13,13 +13,15 @@ from typing import Any
 from niwaki.core import RunFolderError
 
 COLUMNS = ("source", "target", "weight", "sign", "prior_weight", "status")
+WEIGHED = ("probability", "stability")  # columns of a fit that weighed every edge
 STATUSES = ("kept", "added", "removed")
+WEIGHED_STATUSES = ("kept", "added", "refuted", "untested")
 
 
-def read_edges(path: Path, *, strongest: int = 500, removed: int = 100) -> "EdgeSummary":
+def read_edges(path: Path, *, strongest: int = 500, lost: int = 100) -> "EdgeSummary":
     """Return the strongest edges of a network table, and counts over all of it.
 
-    Edges of the prior that the fit removed have no weight; of these the `removed` ones with the
+    Edges of the prior that the network lacks have no weight; of these the `lost` ones with the
     largest prior weight are kept. The file is never held in memory as a whole.
 
     Raises
@@ -33,11 +35,11 @@ def read_edges(path: Path, *, strongest: int = 500, removed: int = 100) -> "Edge
     gone: list[tuple[float, int, Edge]] = []
     for order, edge in enumerate(_edges(path)):
         counts[edge.status] += 1
-        if edge.status == "removed":
-            _keep(gone, (edge.prior_weight or 0.0, -order, edge), removed)
-        else:
+        if edge.present:
             signs[edge.sign] += 1
             _keep(present, (abs(edge.weight), -order, edge), strongest)
+        else:
+            _keep(gone, (edge.prior_weight or 0.0, -order, edge), lost)
     return EdgeSummary(_ordered(present), _ordered(gone), dict(counts), dict(signs))
 
 
@@ -91,7 +93,7 @@ def _edges(path: Path) -> Iterator["Edge"]:
         place = _places(path, next(rows, []))
         for row in rows:
             try:
-                yield _edge([row[i] for i in place])
+                yield _edge(["" if i is None else row[i] for i in place])
             except (IndexError, ValueError) as error:
                 raise RunFolderError(
                     f"{path} is damaged at line {rows.line_num} (a cell is missing or not a "
@@ -99,18 +101,18 @@ def _edges(path: Path) -> Iterator["Edge"]:
                 ) from error
 
 
-def _places(path: Path, header: list[str]) -> list[int]:
+def _places(path: Path, header: list[str]) -> list[int | None]:
     absent = [name for name in COLUMNS if name not in header]
     if absent:
         raise RunFolderError(
             f"{path} lacks the column {', '.join(absent)}; expected a tab-separated table with "
             f"{', '.join(COLUMNS)}, as `niwaki fit` writes it."
         )
-    return [header.index(name) for name in COLUMNS]
+    return [header.index(name) if name in header else None for name in (*COLUMNS, *WEIGHED)]
 
 
 def _edge(cells: list[str]) -> "Edge":
-    source, target, weight, sign, prior_weight, status = cells
+    source, target, weight, sign, prior_weight, status, probability, stability = cells
     return Edge(
         source,
         target,
@@ -118,6 +120,8 @@ def _edge(cells: list[str]) -> "Edge":
         sign,
         float(prior_weight) if prior_weight else None,
         status,
+        float(probability) if probability else None,
+        float(stability) if stability else None,
     )
 
 
@@ -136,7 +140,10 @@ def _ordered(heap: Iterable[tuple[float, int, "Edge"]]) -> list["Edge"]:
 
 @dataclass(frozen=True, order=True)
 class Edge:
-    """One row of ``network.tsv``; `status` compares it with the prior."""
+    """One row of ``network.tsv``; `status` compares it with the prior.
+
+    `probability` and `stability` are None unless the fit weighed every edge.
+    """
 
     source: str
     target: str
@@ -144,6 +151,13 @@ class Edge:
     sign: str
     prior_weight: float | None = field(compare=False)
     status: str
+    probability: float | None = field(default=None, compare=False)
+    stability: float | None = field(default=None, compare=False)
+
+    @property
+    def present(self) -> bool:
+        """Whether the network has the edge, not only the prior."""
+        return self.weight != 0
 
     @property
     def activates(self) -> bool:
@@ -153,17 +167,22 @@ class Edge:
 
 @dataclass(frozen=True)
 class EdgeSummary:
-    """The strongest edges, the removed prior edges, and how many there are of each kind."""
+    """The strongest edges, the prior's edges that are lost, and how many there are of each kind."""
 
     strongest: list[Edge]
-    removed: list[Edge]
+    lost: list[Edge]
     statuses: dict[str, int]
     signs: dict[str, int]
 
     @property
     def present(self) -> int:
         """Number of edges that the network contains."""
-        return sum(n for status, n in self.statuses.items() if status != "removed")
+        return sum(self.signs.values())
+
+    @property
+    def absent(self) -> int:
+        """Number of the prior's edges that the network lacks."""
+        return sum(self.statuses.values()) - self.present
 
 
 @dataclass(frozen=True)

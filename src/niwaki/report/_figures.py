@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from markupsafe import Markup
 
 from niwaki.core import NetworkScore, PathPoint, RunRecord
 from niwaki.report._edges import Epoch
-from niwaki.report._format import count, is_number, number, share
+from niwaki.report._format import count, is_number, number, share, short
 from niwaki.report._headline import PRIOR_ALONE, network_score, scores_shown, selected_point
 from niwaki.report._svg import (
     Panel,
@@ -29,8 +30,8 @@ from niwaki.report._svg import (
 SIZE = (460.0, 300.0)
 MARGINS = (34.0, 24.0, 46.0, 58.0)
 WITH_LABELS = (34.0, 112.0, 46.0, 40.0)
-SPARSITY_LABEL = "sparsity (log scale of remaining weights)"
-SPARSITY_TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+SPARSITIES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+PROBABILITIES = (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 MOST_EPOCHS = 800  # points drawn of the training curve: about two per pixel
 SCORES: tuple[tuple[str, str], ...] = (
     ("f1", "F1"),
@@ -41,41 +42,42 @@ SCORES: tuple[tuple[str, str], ...] = (
 
 
 def loss_figure(record: RunRecord) -> Markup:
-    """Return held-out loss with its standard error against sparsity."""
+    """Return held-out loss with its standard error along the path."""
     path = _by_sparsity(record)
     low = [p.held_out_loss - p.held_out_se for p in path]
     high = [p.held_out_loss + p.held_out_se for p in path]
     log = _wide([p.held_out_loss for p in path])
     if log:
         low = [max(a, p.held_out_loss / 10) for a, p in zip(low, path, strict=True)]
-    area = _path_panel(path, log_limits(low + high) if log else limits(low + high), log=log)
-    x = [_density(p) for p in path]
+    y = log_limits(low + high) if log else limits(low + high)
+    area = _path_panel(record, path, y, log=log)
+    x = [_along(record).place(p) for p in path]
     points = area.at(x, [p.held_out_loss for p in path])
     parts = [
         *_base(record, area, "held-out mean squared error"),
         band(area.at(x, low), area.at(x, high), class_="band c1"),
         polyline(points, class_="curve c1"),
-        *_dots(path, points, _loss_title),
+        *_dots(record, path, points, _loss_title),
     ]
-    return drawing(parts, size=SIZE, label="Held-out loss against sparsity" + _chosen(record))
+    return drawing(parts, size=SIZE, label=_label(record, "Held-out loss"))
 
 
 def edges_figure(record: RunRecord) -> Markup:
-    """Return the number of edges, on a log scale, against sparsity."""
+    """Return the number of edges, on a log scale, along the path."""
     path = _by_sparsity(record)
     edges = [float(p.edges) for p in path]
-    area = _path_panel(path, log_limits(edges), log=True)
-    points = area.at([_density(p) for p in path], edges)
+    area = _path_panel(record, path, log_limits(edges), log=True)
+    points = area.at([_along(record).place(p) for p in path], edges)
     parts = [
         *_base(record, area, "edges between genes"),
         polyline(points, class_="curve c3"),
-        *_dots(path, points, lambda p: f"{count(p.edges)} edges", class_="mark c3"),
+        *_dots(record, path, points, lambda p: f"{count(p.edges)} edges", class_="mark c3"),
     ]
-    return drawing(parts, size=SIZE, label="Edges against sparsity" + _chosen(record))
+    return drawing(parts, size=SIZE, label=_label(record, "Edges"))
 
 
 def scores_figure(record: RunRecord) -> Markup | None:
-    """Return agreement with the reference against sparsity, with the F1 of the prior alone.
+    """Return agreement with the reference along the path, with the F1 of the prior alone.
 
     None where no reference was given, or where the prior was not scored beside it.
     """
@@ -83,22 +85,23 @@ def scores_figure(record: RunRecord) -> Markup | None:
     prior = network_score(record, PRIOR_ALONE)
     if not path or (record.prior is not None and (prior is None or not scores_shown(record))):
         return None
-    area = _path_panel(path, (0.0, 1.0), log=False, margins=WITH_LABELS)
-    x = [_density(p) for p in path]
+    area = _path_panel(record, path, (0.0, 1.0), log=False, margins=WITH_LABELS)
+    x = [_along(record).place(p) for p in path]
     parts = _base(record, area, "agreement with the reference")
     labels: list[tuple[float, str, str]] = []
     for i, (name, label) in enumerate(SCORES, start=1):
         values = [_score(p.score, name) for p in path]
         points = area.at(x, values)
         parts.append(polyline(points, class_=f"curve c{i}"))
-        parts += _dots(path, points, _score_title(name, label), class_=f"mark c{i}", radius=2.2)
+        title = _score_title(name, label)
+        parts += _dots(record, path, points, title, class_=f"mark c{i}", radius=2.2)
         labels.append((_last(points, area), label, f"direct c{i}"))
     if prior is not None and is_number(prior.f1):
         y = area.y(prior.f1)
         parts.append(line((area.x.start, y), (area.x.end, y), class_="curve c1 dashed"))
         labels.append((y, f"prior F1 {number(prior.f1, 2)}", "direct c1"))
     parts += _direct_labels(area, labels)
-    return drawing(parts, size=SIZE, label="Network scores against sparsity" + _chosen(record))
+    return drawing(parts, size=SIZE, label=_label(record, "Network scores"))
 
 
 def training_figure(epochs: Sequence[Epoch]) -> Markup | None:
@@ -143,24 +146,37 @@ def _density(point: PathPoint) -> float:
     return max(1.0 - point.sparsity, 0.5 / max(point.weights, 1), 1e-7)
 
 
+def _odds(point: PathPoint) -> float:
+    """Return the odds of the least probable edge that the network may have."""
+    return (point.probability or 0.0) / (1.0 - (point.probability or 0.0))
+
+
+def _along(record: RunRecord) -> "Axis":
+    return SPARSITY if record.evidence is None else PROBABILITY
+
+
 def _path_panel(
+    record: RunRecord,
     path: Sequence[PathPoint],
     y: tuple[float, float],
     *,
     log: bool,
     margins: tuple[float, float, float, float] = MARGINS,
 ) -> Panel:
-    densities = [_density(p) for p in path] or [1.0]
-    low, high = min(densities) / 1.08, max(densities) * 1.04
-    return panel(SIZE, (high, low), y, margins=margins, log=(True, log))
+    axis = _along(record)
+    places = [axis.place(p) for p in path] or [1.0]
+    low, high = min(places) / axis.pad[0], max(places) * axis.pad[1]
+    x = (low, high) if axis.rising else (high, low)  # the sparser, the further right
+    return panel(SIZE, x, y, margins=margins, log=(True, log))
 
 
 def _base(record: RunRecord, area: Panel, y_label: str) -> list[Markup]:
-    parts = [area.axes(SPARSITY_LABEL, y_label, x_ticks=_sparsity_ticks(area))]
+    axis = _along(record)
+    parts = [area.axes(axis.label, y_label, x_ticks=_ticks(axis, area))]
     chosen = selected_point(record)
     if chosen is None:
         return parts
-    x = area.x(_density(chosen))
+    x = area.x(axis.place(chosen))
     near_end = x > (area.x.start + 2 * area.x.end) / 3
     label = (x - 6 if near_end else x + 6, area.y.end + 2)
     return [
@@ -170,24 +186,23 @@ def _base(record: RunRecord, area: Panel, y_label: str) -> list[Markup]:
     ]
 
 
-def _sparsity_ticks(area: Panel) -> list[tuple[float, str]]:
-    """Return those of the usual sparsities that fit on the axis without touching."""
+def _ticks(axis: "Axis", area: Panel) -> list[tuple[float, str]]:
+    """Return those of the usual values that fit on the axis without touching."""
     ticks: list[tuple[float, str]] = []
     right = -math.inf
-    for sparsity in SPARSITY_TICKS:
-        density = 1.0 - sparsity
-        if not area.x.high <= density <= area.x.low:
-            continue
-        if area.x(density) - right >= 42:
-            ticks.append((density, f"{100 * sparsity:.6g}\u202f%"))
-            right = area.x(density)
+    low, high = sorted((area.x.low, area.x.high))
+    for place, label in axis.ticks:
+        if low <= place <= high and area.x(place) - right >= 42:
+            ticks.append((place, label))
+            right = area.x(place)
     if ticks:
         return ticks
-    middle = math.sqrt(area.x.low * area.x.high)
-    return [(middle, share(1 - middle))]
+    middle = math.sqrt(low * high)
+    return [(middle, axis.name_of(middle))]
 
 
 def _dots(
+    record: RunRecord,
     path: Sequence[PathPoint],
     points: Sequence[Point],
     title: Callable[[PathPoint], str],
@@ -199,7 +214,7 @@ def _dots(
         dot(
             point,
             radius + 1.6 if p.selected else radius,
-            title=f"round {p.round}, {share(p.sparsity)} sparse: {title(p)}",
+            title=f"round {p.round}, {_along(record).words(p)}: {title(p)}",
             class_=class_ + (" picked" if p.selected else ""),
         )
         for p, point in zip(path, points, strict=True)
@@ -255,11 +270,66 @@ def _score_title(name: str, label: str) -> Callable[[PathPoint], str]:
     return lambda point: f"{label} {number(_score(point.score, name))}"
 
 
-def _chosen(record: RunRecord) -> str:
-    point = selected_point(record)
+def _label(record: RunRecord, what: str) -> str:
+    axis, point = _along(record), selected_point(record)
+    label = f"{what} against {axis.name}"
     if point is None:
-        return ""
+        return label
     return (
-        f"; chosen: round {point.round}, sparsity {share(point.sparsity)}, "
+        f"{label}; chosen: round {point.round}, {axis.words(point)}, "
         f"{count(point.edges)} edges, held-out loss {number(point.held_out_loss)}"
     )
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the path is drawn along, on a log scale.
+
+    Attributes
+    ----------
+    name, label
+        In a sentence, and at the axis.
+    place
+        Position of a round (share of weights left, or odds; dimensionless).
+    words
+        Where a round stands.
+    ticks
+        Usual positions and their labels.
+    name_of
+        Label of any other position.
+    rising
+        Whether positions grow along the path.
+    pad
+        Factors by which the axis is longer than the path at its low and its high end.
+    """
+
+    name: str
+    label: str
+    place: Callable[[PathPoint], float]
+    words: Callable[[PathPoint], str]
+    ticks: tuple[tuple[float, str], ...]
+    name_of: Callable[[float], str]
+    rising: bool
+    pad: tuple[float, float]
+
+
+SPARSITY = Axis(
+    "sparsity",
+    "sparsity (log scale of remaining weights)",
+    _density,
+    lambda point: f"sparsity {share(point.sparsity)}",
+    tuple((1.0 - s, f"{100 * s:.6g}\u202f%") for s in SPARSITIES),
+    lambda density: share(1 - density),
+    rising=False,
+    pad=(1.08, 1.04),
+)
+PROBABILITY = Axis(
+    "the least probability of an edge",
+    "least posterior probability of an edge (scale of log odds)",
+    _odds,
+    lambda point: f"probability above {short(point.probability)}",
+    tuple((p / (1.0 - p), short(p)) for p in PROBABILITIES),
+    lambda odds: short(odds / (1.0 + odds)),
+    rising=True,
+    pad=(1.3, 1.3),
+)

@@ -49,6 +49,15 @@ def share(value: float | None, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f}\u00a0%"
 
 
+def probability(value: float | None) -> str:
+    """Return a probability to three decimals, never as certain, or a dash if it is missing."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    if value < 0.001:
+        return "<\u202f0.001"
+    return ">\u202f0.999" if value > 0.999 else f"{value:.3f}"
+
+
 def plural(value: int, word: str, many: str | None = None) -> str:
     """Return ``1 gene`` or ``1,200 genes``."""
     return f"{value:,} {word if value == 1 else many or word + 's'}"

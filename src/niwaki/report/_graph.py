@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from niwaki.report._edges import Edge, EdgeSummary
-from niwaki.report._format import clean, number, shorten
+from niwaki.report._format import clean, number, probability, shorten
 from niwaki.report._svg import Point, dot, drawing, element, group, text
 
 EDGES = 60
 REGULATORS = 14
-REMOVED = 12
+LOST = 12
 WIDTH = 820.0
 ROW = 21.0
 PILL = 122.0
@@ -46,7 +46,7 @@ def network_figure(edges: EdgeSummary) -> Markup | None:
 
 
 def picked_edges(edges: EdgeSummary) -> list[Edge]:
-    """Return the strongest edges of the main regulators, then removed edges between the same genes.
+    """Return the strongest edges of the main regulators, then lost edges between the same genes.
 
     The main regulators are those with the largest summed strength among the strongest edges.
     """
@@ -56,8 +56,8 @@ def picked_edges(edges: EdgeSummary) -> list[Edge]:
     main = set(sorted(strength, key=lambda name: (-strength[name], name))[:REGULATORS])
     present = [edge for edge in edges.strongest if edge.source in main][:EDGES]
     sources, targets = {e.source for e in present}, {e.target for e in present}
-    gone = [e for e in edges.removed if e.source in sources and e.target in targets]
-    return present + gone[:REMOVED]
+    lost = [e for e in edges.lost if e.source in sources and e.target in targets]
+    return present + lost[:LOST]
 
 
 def arrange(edges: Sequence[Edge]) -> "Layout":
@@ -102,19 +102,20 @@ def _edge(layout: "Layout", edge: Edge, strongest: float) -> Markup:
     side = 1.0 if u > x else -1.0
     start, end = x + side * PILL / 2, u - side * 9
     middle = (start + end) / 2
-    removed = edge.status == "removed"
-    sign = "gone" if removed else ("up" if edge.activates else "down")
-    verb = "regulated (prior only)" if removed else ("activates" if edge.activates else "represses")
+    sign = "gone" if not edge.present else ("up" if edge.activates else "down")
+    verb = {"gone": "regulated (prior only)", "up": "activates", "down": "represses"}[sign]
     title = f"{edge.source} {verb} {edge.target}; {edge.status}"
-    if not removed:
+    if edge.present:
         title += f", strength {number(edge.weight)}"
+    if edge.probability is not None:
+        title += f", probability {probability(edge.probability)}"
     return element(
         "path",
         element("title", title),
         d=f"M{start:.1f} {y:.1f}C{middle:.1f} {y:.1f} {middle:.1f} {v:.1f} {end:.1f} {v:.1f}",
         class_=f"edge {sign} {edge.status}",
-        stroke_width=1.0 if removed else 0.8 + 2.6 * abs(edge.weight) / strongest,
-        marker_end=None if removed else f"url(#end-{sign})",
+        stroke_width=0.8 + 2.6 * abs(edge.weight) / strongest if edge.present else 1.0,
+        marker_end=f"url(#end-{sign})" if edge.present else None,
         data_s=layout.numbers[edge.source],
         data_t=layout.numbers[edge.target],
     )

@@ -3,17 +3,27 @@
 import math
 from collections.abc import Sequence
 
-from niwaki.core import ArmSummary, ForecastScore, NetworkScore, PathPoint, RunRecord
+from niwaki.core import (
+    ArmSummary,
+    EdgeEvidence,
+    ForecastScore,
+    NetworkScore,
+    PathPoint,
+    RunRecord,
+)
 from niwaki.report._format import count, is_number, number, plural, share, short
 
 FIT = "fit"
 PRIOR_ALONE = "prior alone"
 STRONGEST = "fit, strongest"
 RULES = {
+    "posterior": "the edges more probable than not, or the nearest round that is not clearly worse "
+    "than the best",
     "one-se": "the sparsest round whose held-out loss is within one standard error of the best",
     "best": "the round with the lowest held-out loss",
     "last": "the last and sparsest round",
 }
+FITTING, PARTLY_FITTING = 0.5, 0.2  # trust in a prior below which it fits in part, or not
 PRACTICALLY_EQUAL = 0.005  # ratios closer to 1 than this are not worth a "better" or "worse"
 
 
@@ -22,6 +32,7 @@ def headline(record: RunRecord) -> list[str]:
     return [
         _fitted(record),
         *_chosen(record),
+        *_evidence(record),
         *_forecast(record),
         *_network(record),
         *_controls(record),
@@ -36,7 +47,13 @@ def selected_point(record: RunRecord) -> PathPoint | None:
 
 def rule_words(record: RunRecord) -> str:
     """Return the rule by which the round was chosen, in words."""
-    return RULES.get(record.selection, record.selection)
+    rule = record.selection
+    if rule.isdecimal():
+        return f"round {rule}, as asked for"
+    try:
+        return f"the round nearest to a sparsity of {share(float(rule))}"
+    except ValueError:
+        return RULES.get(rule, rule)
 
 
 def network_score(record: RunRecord, method: str) -> NetworkScore | None:
@@ -103,12 +120,44 @@ def _chosen(record: RunRecord) -> list[str]:
     if point is None:
         return ["The pruning path is empty, so no network was chosen."]
     last = max(p.round for p in record.path)
+    if point.probability is not None:
+        return [
+            f"The chosen network is round {point.round} of {last} on the pruning path: "
+            f"{plural(point.edges, 'edge')} between genes, {number(point.mean_out_degree, 2)} per "
+            f"gene, each with a posterior probability above {short(point.probability)} "
+            f"(rule: {rule_words(record)})."
+        ]
     return [
         f"The chosen network is round {point.round} of {last} on the pruning path: "
         f"{share(point.sparsity)} of the weights are zero, and {plural(point.edges, 'edge')} "
         f"between genes remain, {number(point.mean_out_degree, 2)} per gene "
         f"(rule: {rule_words(record)})."
     ]
+
+
+def _evidence(record: RunRecord) -> list[str]:
+    """Return how far the prior fits the data, and what became of its edges."""
+    found = record.evidence
+    if found is None or found.prior_trust is None:
+        return []
+    total = found.kept + found.refuted + found.untested
+    return [
+        f"{_trust_words(found, total)}: about {share(found.prior_trust, 0)} of its edges are held "
+        "to be true.",
+        f"Of the prior's {plural(total, 'edge')} the data bear out {count(found.kept)} (kept) and "
+        f"speak against {count(found.refuted)} (refuted); on {count(found.untested)} they say too "
+        "little either way (untested), so the prior decides about these. "
+        f"The data add {plural(found.added, 'edge')} that the prior lacks (added).",
+    ]
+
+
+def _trust_words(found: EdgeEvidence, total: int) -> str:
+    if 2 * found.untested > total:
+        return "These data can hardly judge the prior, most of whose edges are untested"
+    trust = found.prior_trust or 0.0
+    if trust < PARTLY_FITTING:
+        return "This prior does not fit these data"
+    return "The prior fits these data" + ("" if trust >= FITTING else " only in part")
 
 
 def _forecast(record: RunRecord) -> list[str]:
@@ -214,7 +263,30 @@ def _controls(record: RunRecord) -> list[str]:
     losses = ", ".join(f"{number(a.held_out_loss)} with {_prior_words(a.method)}" for a in controls)
     return [
         f"{_help(fit, controls)}: the held-out loss is {number(fit.held_out_loss)} with it, "
-        f"{losses} (standard error of the fit {number(fit.held_out_se, 2)})."
+        f"{losses} (standard error of the fit {number(fit.held_out_se, 2)}).",
+        *_control_networks(record, controls),
+    ]
+
+
+def _control_networks(record: RunRecord, controls: Sequence[ArmSummary]) -> list[str]:
+    """Return what the controls say about the network of a search, beyond the forecast."""
+    if record.evidence is None:
+        return []
+    noise = (
+        "That loss also holds the measurement noise of the held-out observations, which no model "
+        "can predict, so networks of different quality can look alike in it"
+    )
+    fit = network_score(record, FIT)
+    scores = [(arm, network_score(record, f"{FIT}, {arm.method}")) for arm in controls]
+    found = [
+        f"{number(score.f1)} with {_prior_words(arm.method)}"
+        for arm, score in scores
+        if score is not None
+    ]
+    if fit is None or not found or not scores_shown(record):
+        return [noise + "."]
+    return [
+        f"{noise}; against the reference F1 is {number(fit.f1)} with the prior, {', '.join(found)}."
     ]
 
 

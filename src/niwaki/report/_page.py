@@ -13,9 +13,15 @@ from markupsafe import Markup
 
 from niwaki.core import RunFolderError, RunRecord, write_atomic
 from niwaki.report._curves import gene_panels, shown_trajectories
-from niwaki.report._edges import EdgeSummary, read_edges, read_metrics
+from niwaki.report._edges import (
+    STATUSES,
+    WEIGHED_STATUSES,
+    EdgeSummary,
+    read_edges,
+    read_metrics,
+)
 from niwaki.report._figures import edges_figure, loss_figure, scores_figure, training_figure
-from niwaki.report._format import clean, count, number, plural, share, short
+from niwaki.report._format import clean, count, number, plural, probability, share, short
 from niwaki.report._graph import network_figure
 from niwaki.report._headline import headline, rule_words, scores_shown
 from niwaki.report._summary import key_numbers
@@ -45,7 +51,6 @@ def build_report(folder: Path) -> str:
     """
     record = _record(folder)
     edges = read_edges(folder / "network.tsv")
-    epochs = read_metrics(folder / "metrics.jsonl")
     style, script = static_file("report.css"), static_file("report.js")
     return (
         _environment()
@@ -56,11 +61,12 @@ def build_report(folder: Path) -> str:
             rule=rule_words(record),
             key_numbers=key_numbers(record),
             hints=_hints(record),
-            figures=_figures(record, epochs_figure=training_figure(epochs)),
+            figures=_figures(record, folder),
             panels=gene_panels(record),
             trajectories=shown_trajectories(record),
             network=network_figure(edges),
             edges=edges,
+            statuses=STATUSES if record.evidence is None else WEIGHED_STATUSES,
             listing=_listing(record, edges),
             **_tables(record),
             style=Markup(style),  # ours, from the package
@@ -91,9 +97,7 @@ def write_report(folder: Path) -> Path:
 def load_figures(folder: Path) -> dict[str, Markup]:
     """Return every figure of a finished run by name; raises as `build_report` does."""
     record = _record(folder)
-    figures = _figures(
-        record, epochs_figure=training_figure(read_metrics(folder / "metrics.jsonl"))
-    )
+    figures = _figures(record, folder)
     figures["network"] = network_figure(read_edges(folder / "network.tsv"))
     return {name: figure for name, figure in figures.items() if figure is not None}
 
@@ -138,14 +142,14 @@ def _tables(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _figures(record: RunRecord, *, epochs_figure: Markup | None) -> dict[str, Markup | None]:
-    if not record.path:
-        return {"training": epochs_figure}
+def _figures(record: RunRecord, folder: Path) -> dict[str, Markup | None]:
+    trained = record.evidence is None  # a search in closed form has no training to show
+    epochs = read_metrics(folder / "metrics.jsonl") if trained else []
     return {
-        "loss": loss_figure(record),
-        "edges": edges_figure(record),
-        "scores": scores_figure(record),
-        "training": epochs_figure,
+        "loss": loss_figure(record) if record.path else None,
+        "edges": edges_figure(record) if record.path else None,
+        "scores": scores_figure(record) if record.path else None,
+        "training": training_figure(epochs) if epochs else None,
     }
 
 
@@ -155,9 +159,9 @@ def _listing(record: RunRecord, edges: EdgeSummary) -> str:
         f"Showing the strongest {count(len(edges.strongest))} of "
         f"{plural(record.edges_total, 'edge')}"
     )
-    if edges.removed:
-        gone = edges.statuses.get("removed", 0)
-        shown += f" and {count(len(edges.removed))} of {count(gone)} prior edges that were removed"
+    if edges.lost:
+        fate = "were removed" if record.evidence is None else "it lacks"
+        shown += f" and {count(len(edges.lost))} of {count(edges.absent)} prior edges that {fate}"
     if record.edges_written < record.edges_total:
         return f"{shown}; the strongest {count(record.edges_written)} are in network.tsv."
     return shown + "; all are in network.tsv."
@@ -214,4 +218,11 @@ def _markdown(value: object) -> object:
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", clean(value).replace("&", "&amp;"))
 
 
-_FILTERS = {"count": count, "number": number, "share": share, "plural": plural, "short": short}
+_FILTERS = {
+    "count": count,
+    "number": number,
+    "plural": plural,
+    "probability": probability,
+    "share": share,
+    "short": short,
+}

@@ -17,13 +17,26 @@ from niwaki.report._headline import (
 
 
 def key_numbers(record: RunRecord) -> list["KeyNumber"]:
-    """Return up to four numbers: edges, sparsity, forecast against a baseline, F1 against prior."""
+    """Return up to four numbers: edges, sparsity, forecast against a baseline, F1 against prior.
+
+    Where the fit weighed every edge, the share of the prior that it bears out stands for sparsity.
+    """
     numbers = []
     point = selected_point(record)
     if point is not None:
         numbers.append(KeyNumber(count(point.edges), "edges between genes"))
-        numbers.append(KeyNumber(share(point.sparsity), "of the weights are zero"))
-    return [*numbers, *_forecast(record), *_network(record)]
+        if record.evidence is None:
+            numbers.append(KeyNumber(share(point.sparsity), "of the weights are zero"))
+    return [*numbers, *_evidence(record), *_forecast(record), *_network(record)]
+
+
+def _evidence(record: RunRecord) -> list["KeyNumber"]:
+    found = record.evidence
+    total = 0 if found is None else found.kept + found.refuted + found.untested
+    if found is None or total == 0:
+        return []
+    caption = f"of the prior's edges borne out; {share(found.untested / total, 0)} untested"
+    return [KeyNumber(share(found.kept / total, 0), caption)]
 
 
 def _forecast(record: RunRecord) -> list["KeyNumber"]:

@@ -123,7 +123,10 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Return powers of ten inside [low, high], with 2 and 5 times them where there are few."""
+    """Return powers of ten inside [low, high], with 2 and 5 times them where there are few.
+
+    A range so narrow that it holds one of them at most gets round numbers.
+    """
     if not 0 < low <= high < math.inf:
         return []
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -133,7 +136,7 @@ def log_ticks(low: float, high: float) -> list[float]:
         if len(inside) >= 3:
             step = math.ceil(len(inside) / 6)
             return inside[::step]
-    return inside or nice_ticks(low, high, 3)
+    return inside if len(inside) > 1 else nice_ticks(low, high, 3)
 
 
 def tick_label(value: float) -> str:

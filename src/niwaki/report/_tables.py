@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from niwaki.core import AlignmentReport, NetworkScore, RunRecord
-from niwaki.report._format import ABSENT, count, number, share
+from niwaki.core import AlignmentReport, NetworkScore, PathPoint, RunRecord
+from niwaki.report._format import ABSENT, count, number, share, short
 from niwaki.report._headline import FIT, PRIOR_ALONE, network_score
 
 REGULATORS = 20
@@ -11,13 +11,12 @@ REGULATORS = 20
 
 def path_table(record: RunRecord) -> "Table":
     """Return the rounds of the pruning path."""
+    weighed = record.evidence is not None
     rows = [
         Row(
             [
                 str(p.round),
-                count(p.epoch),
-                share(p.sparsity),
-                count(p.weights),
+                *([short(p.probability)] if weighed else _pruned(p)),
                 count(p.edges),
                 number(p.mean_out_degree),
                 number(p.train_loss),
@@ -28,12 +27,13 @@ def path_table(record: RunRecord) -> "Table":
         )
         for p in record.path
     ]
-    names = "round|best epoch|sparsity|weights left|edges|edges per gene|training loss"
-    return Table(
-        "Rounds of the pruning path",
-        [*names.split("|"), "held-out loss ± s.e.", "choice"],
-        rows,
-    )
+    how = "probability above" if weighed else "best epoch|sparsity|weights left"
+    names = f"round|{how}|edges|edges per gene|training loss|held-out loss ± s.e.|choice"
+    return Table("Rounds of the pruning path", names.split("|"), rows)
+
+
+def _pruned(point: PathPoint) -> list[str]:
+    return [count(point.epoch), share(point.sparsity), count(point.weights)]
 
 
 def regulator_rows(record: RunRecord) -> list["RegulatorBar"]:
@@ -83,13 +83,14 @@ def forecast_table(record: RunRecord) -> "Table":
 
 def arm_table(record: RunRecord) -> "Table":
     """Return the fit beside its control refits."""
+    weighed = record.evidence is not None
     rows = [
         Row(
             [
                 a.method,
                 count(a.epochs),
                 str(a.selected_round),
-                share(a.sparsity),
+                *([] if weighed else [share(a.sparsity)]),
                 count(a.edges),
                 f"{number(a.held_out_loss)} ± {number(a.held_out_se, 2)}",
             ],
@@ -97,7 +98,8 @@ def arm_table(record: RunRecord) -> "Table":
         )
         for a in record.arms
     ]
-    names = "refit|epochs|chosen round|sparsity|edges|held-out loss ± s.e."
+    how = "passes|chosen round" if weighed else "epochs|chosen round|sparsity"
+    names = f"refit|{how}|edges|held-out loss ± s.e."
     return Table("The fit and its control refits", names.split("|"), rows)
 
 

@@ -10,6 +10,7 @@ from niwaki.core import (
     AlignmentReport,
     ArmSummary,
     DataSummary,
+    EdgeEvidence,
     ForecastScore,
     GeneCurve,
     NetworkScore,
@@ -30,6 +31,14 @@ NASTY = [
     "averyveryverylonggenenamethatgoesonandonandon",
 ]
 COLUMNS = ["source", "target", "weight", "sign", "in_prior", "prior_weight", "status"]
+WEIGHED_COLUMNS = [*COLUMNS[:4], "probability", "stability", *COLUMNS[4:]]
+WEIGHED_ROWS = [
+    ["A", "B", "1.5", "+", "1", "0.95", "1", "1", "kept"],
+    ["A", "C", "-0.8", "-", "0.9995", "0.7", "0", "", "added"],
+    ["A", "D", "0.2", "+", "0.81", "0.64", "1", "1", "untested"],
+    ["A", "E", "0", "", "0.38", "0.27", "1", "1", "untested"],
+    ["B", "D", "0", "", "9.4e-14", "0", "1", "1", "refuted"],
+]
 
 
 def names(count: int) -> list[str]:
@@ -217,6 +226,38 @@ def record(**changes) -> RunRecord:
     return content.model_copy(update=changes)
 
 
+def evidence(**changes) -> EdgeEvidence:
+    content = EdgeEvidence(
+        prior_trust=0.81,
+        signs_hold=0.96,
+        effect_size=0.85,
+        effect_decay=0.7,
+        kept=180,
+        added=33,
+        refuted=40,
+        untested=11,
+        members=50,
+    )
+    return content.model_copy(update=changes)
+
+
+def weighed(**changes) -> dict[str, object]:
+    """Return what differs in the record of a fit that weighed every edge."""
+    probabilities = (0.01, 0.1, 0.5, 0.9, 0.999)
+    points = [
+        point.model_copy(update={"probability": p, "selected": p == 0.5})
+        for point, p in zip(path(5), probabilities, strict=True)
+    ]
+    content = {
+        "criterion": "posterior",
+        "field": "gene",
+        "selection": "posterior",
+        "path": points,
+        "evidence": evidence(),
+    }
+    return content | changes
+
+
 def edge_rows(genes: list[str], count: int, *, removed: int = 30, seed: int = 3):
     rng = np.random.default_rng(seed)
     hubs = genes[: max(4, len(genes) // 6)]
@@ -245,10 +286,10 @@ def edge_rows(genes: list[str], count: int, *, removed: int = 30, seed: int = 3)
     return rows
 
 
-def write_edges(file: Path, rows) -> None:
+def write_edges(file: Path, rows, columns=COLUMNS) -> None:
     with file.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(columns)
         writer.writerows(rows)
 
 
@@ -269,4 +310,10 @@ def write_run(folder: Path, *, edges: int = 412, genes: int = 100, **changes) ->
     (folder / "record.json").write_text(record(**changes).to_json(), encoding="utf-8")
     write_edges(folder / "network.tsv", edge_rows(names(genes), edges))
     write_metrics(folder / "metrics.jsonl")
+    return folder
+
+
+def write_weighed_run(folder: Path, **changes) -> Path:
+    write_run(folder, **weighed(**changes))
+    write_edges(folder / "network.tsv", WEIGHED_ROWS, WEIGHED_COLUMNS)
     return folder

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from niwaki.report._format import clean, number, share, short, shorten
+from niwaki.report._format import clean, number, probability, share, short, shorten
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,18 @@ def test_control_and_reversing_characters_become_visible():
 def test_long_names_are_cut_with_an_ellipsis():
     assert shorten("abcdef", 4) == "abc…"
     assert shorten("abcd", 4) == "abcd"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (9e-14, "<\u202f0.001"),
+        (0.5, "0.500"),
+        (0.999, "0.999"),
+        (1.0, ">\u202f0.999"),
+    ],
+)
+def test_no_probability_is_written_as_certain(value, words):
+    assert probability(value) == words

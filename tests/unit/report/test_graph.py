@@ -2,10 +2,16 @@ import itertools
 import re
 import xml.etree.ElementTree as ET
 
-from unit.report.example_run import edge_rows, names, write_edges
+from unit.report.example_run import (
+    WEIGHED_COLUMNS,
+    WEIGHED_ROWS,
+    edge_rows,
+    names,
+    write_edges,
+)
 
 from niwaki.report._edges import Edge, EdgeSummary, read_edges
-from niwaki.report._graph import EDGES, REGULATORS, REMOVED, arrange, network_figure, picked_edges
+from niwaki.report._graph import EDGES, LOST, REGULATORS, arrange, network_figure, picked_edges
 
 
 def summary(tmp_path) -> EdgeSummary:
@@ -20,7 +26,7 @@ def test_the_picture_shows_the_strongest_edges_of_the_main_regulators(tmp_path):
     present = [e for e in picked if e.status != "removed"]
     assert len(present) == EDGES
     assert len({e.source for e in present}) <= REGULATORS
-    assert len(picked) - len(present) <= REMOVED
+    assert len(picked) - len(present) <= LOST
     assert present == [e for e in edges.strongest if e in set(present)]
 
 
@@ -49,6 +55,16 @@ def test_a_self_edge_and_a_single_edge_can_be_drawn():
     figure = network_figure(EdgeSummary([edge], [], {"added": 1}, {"-": 1}))
     assert figure is not None
     assert re.search(r'class="edge down added"', figure)
+
+
+def test_what_the_network_lacks_is_grey_and_what_is_untested_in_it_is_not(tmp_path):
+    file = tmp_path / "network.tsv"
+    write_edges(file, [*WEIGHED_ROWS[:3], ["A", "D", *WEIGHED_ROWS[4][2:]]], WEIGHED_COLUMNS)
+    figure = network_figure(read_edges(file))
+    assert figure is not None
+    assert 'class="edge up untested"' in figure
+    assert 'class="edge gone refuted"' in figure
+    assert "A represses C; added, strength −0.800, probability &gt; 0.999" in figure
 
 
 def test_no_edges_no_picture():

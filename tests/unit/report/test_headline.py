@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from unit.report.example_run import record, score
+from unit.report.example_run import evidence, record, score, weighed
 
 from niwaki.core import ArmSummary, ForecastScore
 from niwaki.report import headline
@@ -123,3 +123,66 @@ def test_the_prior_helps_only_beyond_the_noise(losses, verdict):
 
 def test_without_controls_it_says_that_the_prior_was_not_tested():
     assert "No control was run" in words(arms=arms(1.0, 1.0, 1.0)[:1])
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ("posterior", "(rule: the edges more probable than not, or the nearest round"),
+        ("0.95", "(rule: the round nearest to a sparsity of 95.0 %)"),
+        ("4", "(rule: round 4, as asked for)"),
+        ("a rule of the future", "(rule: a rule of the future)"),
+    ],
+)
+def test_every_rule_of_selection_has_words(selection, expected):
+    assert expected in words(selection=selection)
+
+
+def test_a_network_of_weighed_edges_is_told_by_their_probability():
+    text = words(**weighed())
+    assert "round 2 of 4" in text
+    assert "each with a posterior probability above 0.5" in text
+    assert "weights" not in text
+
+
+def test_every_status_has_its_count_and_untested_its_meaning():
+    text = words(**weighed())
+    assert "The prior fits these data: about 81 % of its edges are held to be true." in text
+    assert (
+        "Of the prior's 231 edges the data bear out 180 (kept) and speak against 40 (refuted); "
+        "on 11 they say too little either way (untested), so the prior decides about these. "
+        "The data add 33 edges that the prior lacks (added)." in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (evidence(prior_trust=0.5), "The prior fits these data: about 50 %"),
+        (evidence(prior_trust=0.3), "The prior fits these data only in part: about 30 %"),
+        (evidence(prior_trust=0.12), "This prior does not fit these data: about 12 %"),
+        (
+            evidence(untested=300),
+            "These data can hardly judge the prior, most of whose edges are untested: about 81 %",
+        ),
+    ],
+)
+def test_a_prior_that_does_not_fit_or_cannot_be_judged_is_called_so(found, verdict):
+    assert verdict in words(**weighed(evidence=found))
+
+
+def test_nothing_is_said_of_a_prior_that_was_not_weighed():
+    lone = evidence(prior_trust=None, signs_hold=None, kept=0, refuted=0, untested=0)
+    assert "held to be true" not in words(**weighed(evidence=lone, prior=None))
+    assert "held to be true" not in words()
+
+
+def test_the_controls_of_weighed_edges_are_told_by_their_networks_too():
+    noise = "That loss also holds the measurement noise"
+    scored = words(**weighed())
+    assert noise in scored
+    assert "F1 is 0.831 with the prior, 0.112 with a shuffled prior, 0.243 with no prior." in scored
+    blind = words(**weighed(networks=[]))
+    assert noise in blind
+    assert "F1" not in blind
+    assert noise not in words()

@@ -6,7 +6,16 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
-from unit.report.example_run import NASTY, path, record, score, write_run
+from unit.report.example_run import (
+    NASTY,
+    evidence,
+    path,
+    record,
+    score,
+    weighed,
+    write_run,
+    write_weighed_run,
+)
 
 from niwaki.core import GeneCurve, RunFolderError, RunRecord
 from niwaki.report import build_report, model_card, write_report
@@ -209,3 +218,60 @@ def test_the_model_card_says_what_the_headline_says_and_escapes_markup():
     start = next(i for i, line in enumerate(lines) if line.startswith("| network |"))
     table = lines[start : start + 4]
     assert len({line.count("|") for line in table}) == 1
+
+
+@pytest.fixture(scope="module")
+def weighed_content(tmp_path_factory) -> str:
+    return build_report(write_weighed_run(tmp_path_factory.mktemp("weighed")))
+
+
+def test_weighed_edges_show_probability_stability_and_all_four_statuses(weighed_content):
+    cells = Page(weighed_content).cells
+    for cell in ("probability", "stability", "0.950", ">\u202f0.999", "<\u202f0.001", "0.380"):
+        assert cell in cells
+    for status in ("kept", "added", "refuted", "untested"):
+        assert f"<option>{status}</option>" in weighed_content
+        assert f'data-status="{status}"' in weighed_content
+    assert "<option>removed</option>" not in weighed_content
+    assert "1 kept, 1 added, 1 refuted, 2 untested." in weighed_content
+    assert "2 of 2 prior edges that it lacks" in weighed_content
+    assert "kept from the prior, untested" in weighed_content
+
+
+def test_the_path_of_weighed_edges_runs_along_their_probability(weighed_content):
+    assert "Held-out loss against the least probability of an edge" in weighed_content
+    assert "chosen: round 2, probability above 0.5" in weighed_content
+    assert "probability above" in Page(weighed_content).cells
+    marks = re.findall(r'<circle [^>]*class="mark c1 picked"', weighed_content)
+    assert len(marks) == 2  # of the loss, and of F1
+    assert all("nan" not in ET.tostring(d, encoding="unicode") for d in drawings(weighed_content))
+
+
+def test_a_page_of_weighed_edges_has_no_word_of_training_weights(weighed_content):
+    text = weighed_content + model_card(record(**weighed()))
+    for word in ("λ", "weights are zero", "weights left", "parsity", "Training curve", "prunable"):
+        assert word not in text
+    assert "of the prior&#39;s edges borne out; 5\u00a0% untested" in weighed_content
+    assert "50 refits" in weighed_content
+
+
+def test_a_trained_page_has_no_word_of_probabilities(content):
+    for word in ("robability", "refuted<", "untested<", "Stability"):
+        assert word not in content
+    assert "of the weights are zero" in content
+    assert "<option>removed</option>" in content
+
+
+def test_weighed_edges_without_prior_reference_or_refits_still_have_a_page(tmp_path):
+    lone = evidence(prior_trust=None, signs_hold=None, kept=0, refuted=0, untested=0, members=0)
+    points = [p.model_copy(update={"score": None}) for p in weighed()["path"][2:3]]
+    run = write_weighed_run(tmp_path, prior=None, networks=[], evidence=lone, path=points)
+    content = build_report(run)
+    assert Page(content).open == []
+    assert "none were made" in content
+    assert "borne out" not in content
+    assert "can be trusted" not in content
+
+
+def test_an_empty_path_still_has_a_page(tmp_path):
+    assert "The pruning path is empty" in build_report(write_run(tmp_path, path=[]))

@@ -62,6 +62,7 @@ def test_log_ticks_thin_out_over_many_decades_and_fill_in_over_few(low, high, ex
 
 def test_log_ticks_within_less_than_a_decade_are_still_there():
     assert len(log_ticks(0.31, 0.42)) >= 2
+    assert log_ticks(140.0, 230.0) == [140.0, 160.0, 180.0, 200.0, 220.0]
 
 
 @pytest.mark.parametrize(
