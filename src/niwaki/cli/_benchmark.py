@@ -68,7 +68,7 @@ def benchmark(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The benchmark: sim350 or networks.")],
     method: Annotated[
         list[str] | None,
-        typer.Option(help="sim350: method; give the option again for more. Default: dash."),
+        typer.Option(help="sim350: method; give the option again for more. Default: gene."),
     ] = None,
     noise: Annotated[
         float | None, typer.Option(help="sim350: 0.025, 0.05 or 0.1. Default: 0.025.")
@@ -88,7 +88,7 @@ def benchmark(
         ),
     ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A few epochs, to see that everything runs.")
+        bool, typer.Option("--quick", help="A few passes or epochs, to see that everything runs.")
     ] = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -97,7 +97,7 @@ def benchmark(
     if name == "sim350":
         _refuse(name, {"--count": count, "--reliability": reliability or None})
         level = _NOISE if noise is None else noise
-        _sim350(method or ["dash"], level, seed or [0], quick, quiet, json)
+        _sim350(method or ["gene"], level, seed or [0], quick, quiet, json)
     elif name == "networks":
         several = seed if seed and len(seed) > 1 else None
         _refuse(name, {"--method": method, "--noise": noise, "a second --seed": several})
@@ -161,9 +161,14 @@ def _networks(
 
     with training_progress(quiet or json) as progress:
         found = sweep.benchmark_networks(count, seed=seed, quick=quick, progress=progress)
-    rows: Sequence[Record] = found.reliability if reliability else found.rows
     if json:
-        print_json([row.model_dump() for row in rows])
+        print_json(
+            {
+                "summary": found.summary.model_dump(),
+                "reliability": [row.model_dump() for row in found.reliability],
+                "rows": [row.model_dump() for row in found.rows],
+            }
+        )
         return
     if quick:
         say("Quick form: three networks at most; the numbers mean little.")
@@ -180,7 +185,7 @@ def _networks(
         print_table(
             "Fresh networks; one step, roll-out: mean squared error on noise-free test data",
             tuple(_NETWORK_COLUMNS),
-            _cells(rows, _NETWORK_COLUMNS),
+            _cells(found.rows, _NETWORK_COLUMNS),
         )
     summary = found.summary
     say(

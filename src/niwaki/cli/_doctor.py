@@ -64,9 +64,12 @@ def doctor(
     ):
         if report is not None:
             _print_alignment(name, report)
+    size = f"{found.parameters} parameters ({found.hidden} hidden units)"
+    if not found.hidden:
+        size = f"{found.data.genes} genes, each with a search for its regulators"
     say(
         f"Cost         about {_duration(found.seconds)} for {found.arms} fit(s) of "
-        f"{found.parameters} parameters ({found.hidden} hidden units), about "
+        f"{size}, about "
         f"{found.megabytes:.0f} MB of memory"
     )
     hints = [h for r in (found.prior, found.ppi, found.reference) if r for h in r.hints]

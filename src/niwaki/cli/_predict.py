@@ -21,6 +21,13 @@ def predict(
     times: Annotated[
         str | None, typer.Option(help="Times to predict, separated by commas; default: the data's.")
     ] = None,
+    measured: Annotated[
+        bool,
+        typer.Option(
+            "--measured",
+            help="Start states are as noisy as the training data: set out from their estimates.",
+        ),
+    ] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.csv or .tsv).")] = Path(
         "predictions.csv"
     ),
@@ -46,7 +53,9 @@ def predict(
         starts = read_expression(
             start, genes_file=genes, time_key=time_key, trajectory_key=trajectory_key, layer=layer
         ).trajectories
-    found = experiment.predict(model, starts, times=_numbers(times))
+    found = experiment.predict(
+        model, starts, times=_numbers(times), measured=measured or start is None
+    )
     write_long(found, out)
     rows = sum(len(item.times) for item in found.items)
     if json:

@@ -14,6 +14,7 @@ from niwaki.dynamics._mlp import MlpField as MlpField
 from niwaki.dynamics._panel import Lattice as Lattice
 from niwaki.dynamics._panel import Panel as Panel
 from niwaki.dynamics._panel import Path as Path
+from niwaki.dynamics._panel import Point as Point
 from niwaki.dynamics._panel import Smoothed as Smoothed
 from niwaki.dynamics._panel import smooth_alone as smooth_alone
 from niwaki.dynamics._phoenix import PhoenixField as PhoenixField

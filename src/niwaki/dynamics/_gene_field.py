@@ -42,6 +42,7 @@ class GeneField(nn.Module):
     centre: Float[Tensor, " gene"]
     low: Float[Tensor, " gene"]
     high: Float[Tensor, " gene"]
+    reliability: Float[Tensor, " gene"]
 
     def __init__(self, genes: int, *, edges: int = 0, joint: int = 0) -> None:
         super().__init__()
@@ -58,6 +59,7 @@ class GeneField(nn.Module):
         self.register_buffer("centre", torch.zeros(genes))
         self.register_buffer("low", torch.full((genes,), -torch.inf))
         self.register_buffer("high", torch.full((genes,), torch.inf))
+        self.register_buffer("reliability", torch.ones(genes))
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "GeneField":
@@ -70,6 +72,15 @@ class GeneField(nn.Module):
         """Set the observed range of every gene (data units)."""
         margin = _MARGIN * (high - low)
         self.low, self.high = low - margin, high + margin
+
+    def estimate(self, measured: State) -> State:
+        """Return the expected states of noisy measurements (data units).
+
+        A gene is drawn to its centre by its reliability ratio: the variance of its true states over
+        that of its measurements. Each measurement is taken by itself.
+        """
+        centre, ratio = self.centre[:, None], self.reliability[:, None]
+        return centre + ratio * (measured - centre)
 
     def rate(self) -> Float[Tensor, " gene"]:
         """Return v, non-negative (per time unit)."""

@@ -11,9 +11,12 @@ from niwaki.dynamics._timegrid import Kernel, Operators, TimeGrid
 
 Block = Float[np.ndarray, "_trajectory _time gene"]
 Path = Float[np.ndarray, "_trajectory _node gene"]
+Point = tuple[int, int, int, int]  # on the lattice: rate, force, start, memory
 
 FORCES = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 STARTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+LONG_FORCES = (0.0, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
+MEMORIES = (1 / 3, 1 / 10, 1 / 30, 1 / 100)
 _LONG = 64  # trajectories of more times say little about their start
 _FINE, _COARSE = 8, 1  # rates per doubling; long trajectories make every kernel dear
 _MOST_OCTAVES = 8
@@ -122,6 +125,8 @@ class Lattice:
         Rates per doubling, and in all (count).
     forces, starts
         Variances of force and start that are tried (in units of the noise's).
+    memories
+        Correlation times of the force that are tried, as shares of a grid's span.
     """
 
     slowest: float
@@ -129,6 +134,7 @@ class Lattice:
     rates: int
     forces: tuple[float, ...]
     starts: tuple[float, ...]
+    memories: tuple[float, ...]
 
     @classmethod
     def of(cls, panel: Panel) -> "Lattice":
@@ -142,23 +148,29 @@ class Lattice:
             slowest=0.5 / span,
             per_octave=fine,
             rates=int(np.ceil(octaves * fine)) + 1,
-            forces=FORCES[::2] if long else FORCES,
+            forces=LONG_FORCES if long else FORCES,
             starts=(30.0,) if long else STARTS,
+            memories=tuple(m for m in MEMORIES if m == MEMORIES[0] or m * span >= gap),
         )
 
-    def kernel(self, rate: int, force: int, start: int) -> Kernel:
+    def kernel(self, rate: int, force: int, start: int, memory: int) -> Kernel:
         """Return the kernel at a lattice point."""
         v = self.slowest * 2 ** (rate / self.per_octave)
-        return Kernel(float(v), self.forces[force], self.starts[start])
+        return Kernel(float(v), self.forces[force], self.starts[start], self.memories[memory])
+
+    @property
+    def shape(self) -> Point:
+        """Number of rates, forces, starts and memories (count)."""
+        return self.rates, len(self.forces), len(self.starts), len(self.memories)
 
     def frozen(self) -> list[Kernel]:
         """Return the kernels of genes that do not move."""
         return [Kernel(0.0, 0.0, start) for start in self.starts]
 
-    def coarse(self) -> list[tuple[int, int, int]]:
+    def coarse(self) -> list[Point]:
         """Return lattice points one octave apart."""
-        rates = range(0, self.rates, self.per_octave)
-        return list(product(rates, range(len(self.forces)), range(len(self.starts))))
+        rates, forces, starts, memories = (range(count) for count in self.shape)
+        return list(product(rates[:: self.per_octave], forces, starts, memories))
 
 
 @dataclass
@@ -178,7 +190,7 @@ class Smoothed:
     """
 
     paths: list[Path]
-    points: list[tuple[int, int, int] | None]
+    points: list[Point | None]
     kernels: list[Kernel]
     noise: Float[np.ndarray, " gene"]
 
@@ -198,7 +210,7 @@ def smooth_alone(panel: Panel, lattice: Lattice) -> Smoothed:
         [Kernel(0.0, 0.0, 1.0)] * genes,
         np.ones(genes),
     )
-    choices: list[tuple[tuple[int, int, int] | None, Kernel]] = [
+    choices: list[tuple[Point | None, Kernel]] = [
         *((point, lattice.kernel(*point)) for point in lattice.coarse()),
         *((None, kernel) for kernel in lattice.frozen()),
     ]

@@ -2,7 +2,12 @@
 
 A gene that follows ``dx/dt = v (f(t) - x)`` is linear in its start and in its force ``f``: on the
 nodes of a grid ``x = e x(0) + W f``, with ``W`` exact for a force that is linear between nodes.
-What is not known of the force is a Gaussian process, so smoothing and evidence are in closed form.
+What is not known of the force is a Gaussian process, so smoothing and evidence are in closed form
+[1]_.
+
+References
+----------
+.. [1] alvarez2009: latent forces that drive linear differential equations.
 """
 
 from dataclasses import dataclass, field
@@ -14,8 +19,6 @@ from niwaki.core import InputError, TimesArray
 
 NODES_PER_GAP = 6
 _DENSE_TIMES = 40  # from here on the observations themselves are dense enough as nodes
-_FORCE_SCALE = 3.0  # correlation time of an unexplained force: the grid's span divided by this
-
 _MOST_KEPT = 16_000_000  # kept operators of a grid: this many kernels per square of its nodes
 
 Nodes = Float[np.ndarray, " node"]
@@ -34,11 +37,14 @@ class Kernel:
         Variance of the unexplained force, relative to the variance of the noise.
     start
         Variance of the start, relative to the variance of the noise.
+    memory
+        Correlation time of the unexplained force, as a share of the grid's span.
     """
 
     rate: float
     force: float
     start: float
+    memory: float = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ class TimeGrid:
         start = np.exp(-kernel.rate * (self.nodes - self.nodes[0]))
         covariance = kernel.start * np.outer(start, start)
         if kernel.force > 0 and kernel.rate > 0:
-            covariance += kernel.force * force @ self._force_covariance() @ force.T
+            covariance += kernel.force * force @ self._force_covariance(kernel.memory) @ force.T
         observed = covariance[np.ix_(self.at, self.at)] + np.eye(len(self.at))
         factor = np.linalg.cholesky(observed)
         white = np.linalg.inv(factor)
@@ -123,9 +129,9 @@ class TimeGrid:
             gain=covariance[:, self.at] @ (white.T @ white),
         )
 
-    def _force_covariance(self) -> Square:
+    def _force_covariance(self, memory: float) -> Square:
         """Half of an unexplained force differs between trajectories only, half drifts in time."""
-        scale = (self.nodes[-1] - self.nodes[0]) / _FORCE_SCALE
+        scale = memory * (self.nodes[-1] - self.nodes[0])
         apart = np.abs(self.nodes[:, None] - self.nodes)
         return np.asarray(0.5 + 0.5 * np.exp(-apart / scale))
 

@@ -1,5 +1,6 @@
 """How well expression is predicted: one step ahead, and rolled out from the start."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -27,15 +28,24 @@ class Predictor(Protocol):
         ...
 
 
+Estimate = Callable[[StateArray], StateArray]
+
+
+def _as_measured(states: StateArray) -> StateArray:
+    return states
+
+
 def pair_times(trajectories: Trajectories) -> PairVector:
     """Return the start time of every pair, in the order of `Trajectories.pairs`."""
     return np.concatenate([t.times[:-1] for t in trajectories.items if len(t.times) > 1])
 
 
-def pair_errors(predict: Predictor, trajectories: Trajectories) -> Float[np.ndarray, " pair"]:
+def pair_errors(
+    predict: Predictor, trajectories: Trajectories, *, estimate: Estimate = _as_measured
+) -> Float[np.ndarray, " pair"]:
     """Return the mean squared error over genes of every pair of observations."""
     pairs = trajectories.pairs()
-    ends = predict(pairs.start, pairs.gaps, pair_times(trajectories))
+    ends = predict(estimate(pairs.start), pairs.gaps, pair_times(trajectories))
     errors: Float[np.ndarray, " pair"] = np.square(ends - pairs.end).mean(0)
     return errors
 
@@ -49,7 +59,9 @@ def rollout(predict: Predictor, trajectory: Trajectory) -> ValuesArray:
     return np.concatenate(later)
 
 
-def rollout_errors(predict: Predictor, trajectories: Trajectories) -> Float[np.ndarray, " later"]:
+def rollout_errors(
+    predict: Predictor, trajectories: Trajectories, *, estimate: Estimate = _as_measured
+) -> Float[np.ndarray, " later"]:
     """Return the mean squared error over genes at every later time of every trajectory.
 
     Trajectories observed at the same times are rolled out together.
@@ -63,7 +75,7 @@ def rollout_errors(predict: Predictor, trajectories: Trajectories) -> Float[np.n
         for group in grids.values():
             observed = np.stack([item.values.T for item in group], axis=1)
             times, count = group[0].times, len(group)
-            state = observed[:, :, 0]
+            state = estimate(observed[:, :, 0])
             for at, gap in enumerate(np.diff(times)):
                 state = predict(state, np.full(count, gap), np.full(count, times[at]))
                 errors.append(np.square(state - observed[:, :, at + 1]).mean(0))
@@ -71,7 +83,12 @@ def rollout_errors(predict: Predictor, trajectories: Trajectories) -> Float[np.n
 
 
 def score_forecast(
-    method: str, data: str, predict: Predictor, trajectories: Trajectories
+    method: str,
+    data: str,
+    predict: Predictor,
+    trajectories: Trajectories,
+    *,
+    estimate: Estimate = _as_measured,
 ) -> ForecastScore:
     """Return one-step and roll-out errors; None where a prediction left the finite range.
 
@@ -83,10 +100,12 @@ def score_forecast(
         The predictor.
     trajectories
         What really happened.
+    estimate
+        From measured states to the states that predictions start from.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        one_step = float(pair_errors(predict, trajectories).mean())
-        rolled = float(rollout_errors(predict, trajectories).mean())
+        one_step = float(pair_errors(predict, trajectories, estimate=estimate).mean())
+        rolled = float(rollout_errors(predict, trajectories, estimate=estimate).mean())
     return ForecastScore(
         method=method, data=data, one_step_mse=_finite(one_step), rollout_mse=_finite(rolled)
     )

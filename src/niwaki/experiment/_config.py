@@ -13,7 +13,7 @@ from niwaki.core import ConfigError
 from niwaki.dynamics import METHODS
 
 Criterion = Literal["posterior", "dash", "dash-paper", "magnitude", "knowledge", "random"]
-Selection = Literal["posterior", "one-se", "best", "last"] | float | int
+Selection = Literal["posterior", "one-se", "best", "last"] | int | float
 KNOWLEDGE_CRITERIA = ("dash", "dash-paper", "knowledge")
 _OF_TRAINING = {
     *("hidden", "initialisation", "epochs", "learning_rate", "batch", "patience", "prior_loss"),
@@ -211,10 +211,15 @@ class FitConfig(Settings):
         Raises
         ------
         ConfigError
-            If the device is not there.
+            If the device is not there, or the criterion belongs to another field.
         """
         field = self.field or ("phoenix" if self.trains else "gene")
         gene = field == "gene"
+        if gene != (self.criterion == "posterior") and self.criterion is not None:
+            raise ConfigError(
+                f"field '{field}' was asked for with criterion '{self.criterion}'; 'posterior' is "
+                "the criterion of the field 'gene', and the others prune fields that are trained."
+            )
         hidden = self.hidden or max(40, round(4.3 * genes**0.5 / 10) * 10)
         # small products do not gain from a second thread, they wait for it
         threads = self.threads or (1 if genes * hidden < 100_000 else torch.get_num_threads())
@@ -224,7 +229,8 @@ class FitConfig(Settings):
         check_device(device)
         chosen = {"hidden": hidden, "threads": threads, "device": device, "field": field}
         chosen["criterion"] = "posterior" if gene else self.criterion or "dash"
-        chosen["select"] = self.select or ("posterior" if gene else "one-se")
+        if self.select is None:
+            chosen["select"] = "posterior" if gene else "one-se"
         return self.model_copy(update=chosen)
 
     def table(self) -> dict[str, Any]:

@@ -66,6 +66,9 @@ def _assemble(search: EdgeSearch, velocity: Float[np.ndarray, " gene"], part: _P
     def column(rows: Sequence[tuple[int | float, ...]], at: int, kind: torch.dtype) -> torch.Tensor:
         return torch.tensor([row[at] for row in rows], dtype=kind)
 
+    smoothed = search.state.smoothed
+    states = np.concatenate([path.reshape(-1, path.shape[2]) for path in smoothed.paths])
+    signal = states.var(0)
     first = [column(part.joint, at, torch.long) for at in (0, 1)]
     made = GeneField.from_state(
         {
@@ -78,6 +81,7 @@ def _assemble(search: EdgeSearch, velocity: Float[np.ndarray, " gene"], part: _P
             "joint_sources": torch.stack(first),
             "joint_target": column(part.joint, 2, torch.long),
             "centre": torch.as_tensor(search.middle, dtype=torch.float32),
+            "reliability": torch.as_tensor(signal / (signal + smoothed.noise), dtype=torch.float32),
             "low": torch.zeros(len(velocity)),
             "high": torch.zeros(len(velocity)),
         }

@@ -13,6 +13,7 @@ from niwaki.dynamics import (
     Lattice,
     Panel,
     Path,
+    Point,
     joint_size,
     smooth_alone,
 )
@@ -274,18 +275,17 @@ class EdgeSearch:
             return
         small = [f[:, :, state.supports[target].edges] for f in features]
         support = renumbered(state.supports[target])
-        known: dict[tuple[int, int, int], tuple[float, float]] = {}
+        known: dict[Point, tuple[float, float]] = {}
 
-        def evidence(at: tuple[int, int, int]) -> float:
+        def evidence(at: Point) -> float:
             if at not in known:
                 known[at] = self._evidence(target, self._lattice.kernel(*at), small, support)
             return known[at][0]
 
-        limits = (self._lattice.rates, len(self._lattice.forces), len(self._lattice.starts))
         for stride in (4, 1):
             moved = True
             while moved:
-                near = _neighbours(point, limits, stride)
+                near = _neighbours(point, self._lattice.shape, stride)
                 best = max(near, key=evidence)
                 moved = evidence(best) > evidence(point) + 1e-6
                 point = best if moved else point
@@ -341,14 +341,12 @@ def renumbered(support: Support) -> Support:
     )
 
 
-def _neighbours(
-    point: tuple[int, int, int], limits: tuple[int, int, int], stride: int
-) -> list[tuple[int, int, int]]:
+def _neighbours(point: Point, limits: Point, stride: int) -> list[Point]:
     """Return the lattice points beside a point, the rate moving by `stride`."""
     found = []
-    for axis, step in product(range(3), (-1, 1)):
+    for axis, step in product(range(4), (-1, 1)):
         place = list(point)
         place[axis] += step * (stride if axis == 0 else 1)
         if 0 <= place[axis] < limits[axis]:
-            found.append((place[0], place[1], place[2]))
+            found.append((place[0], place[1], place[2], place[3]))
     return found

@@ -6,10 +6,11 @@ from niwaki.core import Network, NetworkScore
 from niwaki.data import read_gene_names
 from niwaki.evaluation import strongest
 from niwaki.experiment._folder import open_run
+from niwaki.experiment._gene_arm import load_edges
 from niwaki.experiment._material import read_aligned
 from niwaki.experiment._network import read_out
 from niwaki.experiment._predict import load_model
-from niwaki.experiment._scoring import make_judge
+from niwaki.experiment._scoring import FIT, make_judge
 from niwaki.knowledge import align, read_network
 
 
@@ -42,12 +43,15 @@ def evaluate(
     InputError
         If a file cannot be used.
     """
-    path = Path(network)
+    path, ranking = Path(network), None
     if path.is_dir():
         model = load_model(path)
         universe = model.genes
         found = read_out(model.field, model.masks, model.genes, limit=None).network
-        inputs = open_run(path)[2]
+        _, config, inputs = open_run(path)
+        edges = path / "checkpoint" / FIT
+        if config.field == "gene" and edges.exists():
+            ranking = load_edges(edges).ranking(universe)
         if prior is None and inputs is not None and inputs.prior is not None:
             prior, swap = inputs.prior, inputs.transpose_prior
         else:
@@ -59,9 +63,9 @@ def evaluate(
     truth = read_aligned(str(reference), universe).network
     believed = None if prior is None else read_aligned(str(prior), universe, swap=swap).network
     judge = make_judge(truth, believed, scope)
-    rows = [judge.score(found, path.name)]
+    rows = [judge.score(found, path.name, ranking=ranking)]
     if believed is not None:
-        if len(found) > len(believed):
+        if ranking is None and len(found) > len(believed):
             rows.append(judge.score(strongest(found, len(believed)), f"{path.name}, strongest"))
         rows.append(judge.score(believed, "prior alone"))
     return rows

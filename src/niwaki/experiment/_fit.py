@@ -89,9 +89,10 @@ def fit(
         If training leaves the finite range.
     """
     check_free(Path(out), force=force)
-    resolved = (config or FitConfig()).resolve(len(material.data.genes))
+    chosen = config or FitConfig()
     if module is not None:
-        resolved = resolved.model_copy(update={"field": "module"})
+        chosen = chosen.model_copy(update={"field": "module"})
+    resolved = chosen.resolve(len(material.data.genes))
     plan = _plan(material, resolved, module)
     folder = create_run(
         Path(out), resolved, inputs=inputs, force=force, notes=_describe(material, inputs)

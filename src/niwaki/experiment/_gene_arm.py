@@ -1,6 +1,6 @@
 """One arm of the gene-resolved field: search for edges, then the path from many to few."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,11 @@ def _measure(problem: Problem, search: EdgeSearch, field: GeneField, number: int
 
 
 def _losses(problem: Problem, field: GeneField, pairs: PairTensors) -> Float[np.ndarray, " pair"]:
-    return pair_losses(field.to(problem.config.device), pairs, method=problem.method)
+    """Return the loss of each pair, its start taken as the noisy measurement that it is."""
+    field = field.to(problem.config.device)
+    with torch.no_grad():
+        seen = replace(pairs, start=field.estimate(pairs.start))
+    return pair_losses(field, seen, method=problem.method)
 
 
 def _write_path(problem: Problem, search: EdgeSearch, folder: Path, passes: int) -> int:
@@ -220,9 +224,9 @@ def _learned(search: EdgeSearch) -> dict[str, Any]:
     }
 
 
-def load_edges(arm: ArmResult) -> EdgeTable:
-    """Return the edge table of a finished arm."""
-    tensors, _ = read_checkpoint(arm.folder / _FILE)
+def load_edges(folder: Path) -> EdgeTable:
+    """Return the edge table of a finished arm, from the folder of its rounds."""
+    tensors, _ = read_checkpoint(folder / _FILE)
     return EdgeTable(**{name: tensor.numpy() for name, tensor in tensors.items()})
 
 
@@ -232,7 +236,7 @@ def edge_evidence(
     """Return what a search learned, and how the chosen network stands to the prior."""
     _, numbers = read_checkpoint(arm.folder / _FILE)
     counts = dict.fromkeys(("kept", "added", "refuted", "untested"), 0)
-    for status in edge_statuses(load_edges(arm), network, prior)[1]:
+    for status in edge_statuses(load_edges(arm.folder), network, prior)[1]:
         counts[status] += 1
     learned = {n: numbers[n] for n in ("prior_trust", "signs_hold", "effect_size", "effect_decay")}
     return EdgeEvidence(**learned, **counts, members=members)

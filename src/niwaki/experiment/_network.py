@@ -52,7 +52,7 @@ def read_out(
         Keep its edges beyond `limit`, however weak, so that none of them seems removed.
     """
     if isinstance(field, GeneField):
-        return _read_edges(field, genes, limit)
+        return _read_edges(field, genes, limit, prior)
     parts = chains(field, masks)
     found = effective_network(parts, genes, limit=limit)
     if prior is None or found.edges == len(found.network):
@@ -69,15 +69,20 @@ def read_out(
     return replace(found, network=listed)
 
 
-def _read_edges(field: GeneField, genes: tuple[str, ...], limit: int | None) -> EffectiveNetwork:
+def _read_edges(
+    field: GeneField, genes: tuple[str, ...], limit: int | None, prior: Network | None
+) -> EffectiveNetwork:
     """Return the edges of a gene-resolved field: slopes of dx/dt at the centre (per time unit)."""
     source, target = field.source.cpu().numpy(), field.target.cpu().numpy()
     rate = field.rate().detach().cpu().numpy().astype(float)
     weight = rate[target] * field.weight.detach().cpu().numpy().astype(float)
     order = np.argsort(-np.abs(weight), kind="stable")
     whole = Network(genes, source[order], target[order], weight[order], signed=True)
+    listed = np.arange(len(order)) < (len(order) if limit is None else limit)
+    if prior is not None:
+        listed |= np.isin(whole.keys(), prior.keys())
     return EffectiveNetwork(
-        whole.where(np.arange(len(order)) < (len(order) if limit is None else limit)),
+        whole.where(listed),
         len(order),
         np.bincount(source, minlength=len(genes)),
         np.bincount(source, np.abs(weight), minlength=len(genes)),

@@ -18,7 +18,7 @@ from niwaki.core import (
     Trajectories,
     Trajectory,
 )
-from niwaki.dynamics import Method, make_method, solve
+from niwaki.dynamics import GeneField, Method, make_method, solve
 from niwaki.experiment._checkpoint import load_tensors, save_tensors
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._folder import open_run
@@ -64,6 +64,18 @@ class FittedModel:
         ]
         ends: StateArray = torch.cat(parts, 1).double().cpu().numpy()
         return ends
+
+    @torch.no_grad()
+    def estimate(self, measured: StateArray) -> StateArray:
+        """Return the expected states of measurements as noisy as the training data (data units).
+
+        Only a gene-resolved field knows that noise; for others it is the measurement itself.
+        """
+        if not isinstance(self.field, GeneField):
+            return measured
+        states = torch.as_tensor(measured, dtype=torch.float64, device=self.field.centre.device)
+        found: StateArray = self.field.estimate(states).cpu().numpy()
+        return found
 
 
 def save_model(path: Path, model: FittedModel) -> None:
@@ -128,6 +140,7 @@ def predict(
     starts: Trajectories,
     *,
     times: Sequence[float] | Float[np.ndarray, " time"] | None = None,
+    measured: bool = False,
 ) -> Trajectories:
     """Return roll-outs from the first observation of every trajectory.
 
@@ -140,6 +153,9 @@ def predict(
     times
         When to predict (time units of the data), all after the start or at it; by default the
         trajectory's own times.
+    measured
+        Whether starts are as noisy as the training data, so that a field that knows this noise
+        sets out from its estimate of the true state; otherwise they are taken as they are.
 
     Raises
     ------
@@ -153,12 +169,15 @@ def predict(
     aligned = starts.select_genes(model.genes)
     if times is not None and not (len(times) and np.isfinite(times).all()):
         raise ConfigError("prediction times must be finite numbers, at least one of them.")
-    items = [_roll_out(model, item, times) for item in aligned.items]
+    items = [_roll_out(model, item, times, measured) for item in aligned.items]
     return Trajectories(model.genes, tuple(items))
 
 
 def _roll_out(
-    model: FittedModel, item: Trajectory, times: Sequence[float] | np.ndarray | None
+    model: FittedModel,
+    item: Trajectory,
+    times: Sequence[float] | np.ndarray | None,
+    measured: bool,
 ) -> Trajectory:
     wanted = item.times if times is None else np.unique(np.asarray(times, dtype=float))
     if wanted[0] < item.times[0]:
@@ -166,10 +185,12 @@ def _roll_out(
             f"trajectory '{item.name}' starts at time {item.times[0]:g}; give prediction times "
             "from there on, since a model runs forwards only."
         )
-    states = [item.values[0]]
+    states, now = [item.values[0]], item.values[:1].T
+    now = model.estimate(now) if measured else now
     grid = wanted if wanted[0] == item.times[0] else np.concatenate([item.times[:1], wanted])
     for gap in np.diff(grid):
-        states.append(model(states[-1][:, None], np.array([gap]))[:, 0])
+        now = model(now, np.array([gap]))
+        states.append(now[:, 0])
     values = np.stack(states)[len(grid) - len(wanted) :]
     if not np.isfinite(values).all():
         raise DivergedError(

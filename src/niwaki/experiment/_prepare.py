@@ -90,6 +90,8 @@ def check_choice(material: Material, config: FitConfig) -> list[str]:
     notes = []
     if material.prior is not None and not config.uses_knowledge:
         notes.append(f"The prior is only compared with: criterion '{config.criterion}' ignores it.")
+    if material.ppi is not None and config.field == "gene":
+        notes.append("Interactions of regulators (PPI) have no effect on the field 'gene'.")
     if not config.uses_knowledge and config.controls and material.prior is not None:
         notes.append("Without knowledge in the fit there is no control to fit again.")
     return notes

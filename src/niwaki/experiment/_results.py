@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from niwaki.core import (
     ArmSummary,
     DivergedError,
     GeneCurve,
-    Network,
     PathPoint,
     Provenance,
     RunRecord,
@@ -24,7 +24,7 @@ from niwaki.data import Split
 from niwaki.dynamics import audit
 from niwaki.experiment._arm import ArmResult, Problem, load_round
 from niwaki.experiment._folder import RunFolder
-from niwaki.experiment._gene_arm import edge_evidence, load_edges
+from niwaki.experiment._gene_arm import EdgeTable, edge_evidence, load_edges
 from niwaki.experiment._graphml import to_graphml
 from niwaki.experiment._material import Material
 from niwaki.experiment._network import network_table, read_out, regulator_rows
@@ -74,22 +74,13 @@ def write_results(
     """
     config = problem.config
     prior = material.prior.network if material.prior else None
-    judge = (
-        make_judge(material.reference.network, prior, material.scope)
-        if material.reference
-        else None
-    )
     chosen = {name: select_round(a.rounds, config, problem.groups) for name, a in arms.items()}
     models = {
         name: fitted_model(problem, arms[name], arms[name].rounds[at].round)
         for name, at in chosen.items()
     }
-    limit = None if judge else config.max_edges  # scores need every edge, tables the strongest
-    networks = {name: _network(model, limit) for name, model in models.items()}
     gene = config.field == "gene"
-    tables = {name: load_edges(arm) for name, arm in arms.items()} if gene else {}
-    rankings = {name: table.ranking(problem.genes) for name, table in tables.items()}
-    path = _path(problem, arms[FIT], chosen[FIT], judge, rankings.get(FIT))
+    tables = {name: load_edges(arm.folder) for name, arm in arms.items()} if gene else {}
     best = models[FIT]
     listed = read_out(best.field, best.masks, best.genes, limit=config.max_edges, prior=prior)
     record = RunRecord(
@@ -103,26 +94,14 @@ def write_results(
         prior=material.prior.report if material.prior else None,
         ppi=material.ppi.report if material.ppi else None,
         reference=material.reference.report if material.reference else None,
-        path=path,
-        arms=[
-            _summary(name, arms[name], chosen[name], networks[name].edges, problem) for name in arms
-        ],
-        networks=[]
-        if judge is None
-        else network_scores(
-            judge,
-            networks,
-            sparsity=path[chosen[FIT]].sparsity,
-            seed=config.seed,
-            rankings=rankings,
-        ),
+        **_compared(problem, material, arms, chosen, models, tables),
         forecasts=forecast_scores(models, parts, material.test),
         regulators=regulator_rows(listed, prior, most=_TOP_REGULATORS),
         evidence=edge_evidence(arms[FIT], listed.network, prior, config.members) if gene else None,
-        curves=_curves(models[FIT], material.data, parts),
+        curves=_curves(best, material.data, parts),
         edges_total=listed.edges,
         edges_written=len(listed.network),
-        solver_audit=_audit(models[FIT], problem),
+        solver_audit=_audit(best, problem),
         warnings=notes,
         provenance=provenance(),
     )
@@ -131,7 +110,7 @@ def write_results(
         folder,
         {
             "metrics.jsonl": "".join(json.dumps(m) + "\n" for m in arms[FIT].metrics),
-            "path.tsv": _path_table(path),
+            "path.tsv": _path_table(record.path),
             "network.tsv": network_table(listed.network, prior, tables.get(FIT)),
             "network.graphml": to_graphml(listed.network),
             "record.json": record.to_json(),
@@ -139,6 +118,37 @@ def write_results(
         },
     )
     return record
+
+
+def _compared(
+    problem: Problem,
+    material: Material,
+    arms: dict[str, ArmResult],
+    chosen: dict[str, int],
+    models: dict[str, FittedModel],
+    tables: dict[str, EdgeTable],
+) -> dict[str, Any]:
+    """Return the path, the arms and, where there is a reference, the scores of every network."""
+    prior = material.prior.network if material.prior else None
+    truth = material.reference
+    judge = make_judge(truth.network, prior, material.scope) if truth else None
+    limit = None if judge else problem.config.max_edges  # scores need every edge
+    networks = {name: _network(model, limit) for name, model in models.items()}
+    path = _path(problem, arms[FIT], chosen[FIT], judge)
+    scores = []
+    if judge is not None:
+        scores = network_scores(
+            judge,
+            networks,
+            sparsity=path[chosen[FIT]].sparsity,
+            seed=problem.config.seed,
+            rankings={name: table.ranking(problem.genes) for name, table in tables.items()},
+        )
+    return {
+        "path": path,
+        "arms": [_summary(n, arms[n], chosen[n], networks[n].edges, problem) for n in arms],
+        "networks": scores,
+    }
 
 
 def _write_files(folder: RunFolder, files: dict[str, str]) -> None:
@@ -156,9 +166,7 @@ def _network(model: FittedModel, limit: int | None) -> EffectiveNetwork:
     return read_out(model.field, model.masks, model.genes, limit=limit)
 
 
-def _path(
-    problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None, ranking: Network | None
-) -> list[PathPoint]:
+def _path(problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None) -> list[PathPoint]:
     """Return one point per round; networks are scored where there is a reference."""
     if len(problem.genes) > _SCORED_GENES:
         judge = None
@@ -178,9 +186,7 @@ def _path(
                 held_out_loss=entry.loss,
                 held_out_se=standard_error(entry.losses, problem.groups),
                 selected=at == chosen,
-                score=judge.score(network.network, FIT, sparsity=entry.sparsity, ranking=ranking)
-                if judge
-                else None,
+                score=judge.score(network.network, FIT, sparsity=entry.sparsity) if judge else None,
             )
         )
     return points
@@ -189,8 +195,9 @@ def _path(
 def _path_table(path: list[PathPoint]) -> str:
     """Return the path as TSV, scores beside losses."""
     plain = [name for name in PathPoint.model_fields if name != "score"]
-    scored = ["precision", "recall", "f1", "balanced_accuracy", "auprc"]
-    scored = scored if path[0].score else []
+    scored = ["precision", "recall", "f1", "balanced_accuracy"] if path[0].score else []
+    if scored and path[0].probability is None:  # else one ranking of all edges has one AUPRC
+        scored.append("auprc")
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
     writer.writerow([*plain, *scored])
@@ -263,6 +270,6 @@ def _curves(model: FittedModel, data: Trajectories, parts: Split) -> list[GeneCu
 def _roll_out(model: FittedModel, start: Trajectories, times: TimesArray) -> ValuesArray:
     """Return predicted states; NaN if they leave the finite range, which must not lose a run."""
     try:
-        return predict(model, start, times=times).items[0].values
+        return predict(model, start, times=times, measured=True).items[0].values
     except DivergedError:
         return np.full((len(times), len(model.genes)), np.nan)

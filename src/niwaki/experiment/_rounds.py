@@ -40,7 +40,7 @@ class ArmRun:
     def ranking(self) -> Network | None:
         """Return all probable edges by their probability, if the field gives one."""
         gene = self.problem.config.field == "gene"
-        return load_edges(self.result).ranking(self.problem.genes) if gene else None
+        return load_edges(self.result.folder).ranking(self.problem.genes) if gene else None
 
     def network(self, at: int) -> Network:
         """Return every edge of the model of the round at this position."""

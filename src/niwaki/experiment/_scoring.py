@@ -27,6 +27,7 @@ from niwaki.evaluation import (
 )
 from niwaki.experiment._arm import Round
 from niwaki.experiment._config import FitConfig
+from niwaki.experiment._predict import FittedModel
 from niwaki.knowledge import shuffle
 from niwaki.pruning import (
     EffectiveNetwork,
@@ -182,11 +183,11 @@ def network_scores(
 
 
 def forecast_scores(
-    models: Mapping[str, Predictor], parts: Split, test: Trajectories | None
+    models: Mapping[str, FittedModel], parts: Split, test: Trajectories | None
 ) -> list[ForecastScore]:
     """Return errors of the fit, its controls and the baselines, on held-out and test data."""
-    predictors: dict[str, Predictor] = {
-        **{FIT if name == FIT else f"fit, {name}": model for name, model in models.items()},
+    fits = {FIT if name == FIT else f"fit, {name}": model for name, model in models.items()}
+    baselines: dict[str, Predictor] = {
         "persistence": persistence(),
         "training mean at t": mean_at_t(parts.train),
         "ridge linear ODE": ridge_linear_ode(parts.train),
@@ -194,8 +195,8 @@ def forecast_scores(
     sets = {"held-out": parts.held_out}
     if test is not None:
         sets["test"] = test
-    return [
-        score_forecast(name, label, predictor, data)
-        for label, data in sets.items()
-        for name, predictor in predictors.items()
-    ]
+    scores = []
+    for label, data in sets.items():
+        scores += [score_forecast(n, label, m, data, estimate=m.estimate) for n, m in fits.items()]
+        scores += [score_forecast(n, label, p, data) for n, p in baselines.items()]
+    return scores

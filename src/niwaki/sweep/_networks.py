@@ -51,7 +51,7 @@ class NetworksSummary(Record):
     Attributes
     ----------
     networks, better
-        Networks, and those in which the fit's F1 is above the prior's (counts).
+        Networks, and those in which the fit's F1 is strictly above the prior's (counts).
     fit_f1, prior_f1
         Mean F1 of both.
     """
@@ -111,8 +111,9 @@ def benchmark_networks(
 
     Networks have 20 to 200 genes (log-uniform), 1.5 to 2.5 regulators per gene, 30 to 70 % OR, and
     50 to 90 % activation; noise of 0.025, 0.05 or 0.1 on 60 training trajectories of six times, and
-    5, 10 or 20 % of the prior's edges in wrong places. Forecasts are tested on 10 noise-free
-    trajectories. A network depends on `seed` and its number alone, not on `count`.
+    5, 10 or 20 % of the prior's edges in wrong places; the prior knows signs, and those of its true
+    edges are right. Forecasts are tested on 10 noise-free trajectories. A network depends on `seed`
+    and its number alone, not on `count`.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def _run(number: int, seed: int, quick: bool) -> tuple[list[GeneratedRow], Claim
         }
         entry, network = run.result.rounds[run.chosen], run.network(run.chosen)
         forecast = score_forecast(_GENE, "test", run.model(run.chosen), case.test)
-        ranking, edges = run.ranking(), load_edges(run.result)
+        ranking, edges = run.ranking(), load_edges(run.result.folder)
     fitted = network_row(
         score_network(network, case.truth, method=_GENE, prior=case.prior, ranking=ranking),
         forecast=forecast,

@@ -66,7 +66,8 @@ def reliability(claims: Sequence[Claims]) -> list[ReliabilityRow]:
     Parameters
     ----------
     claims
-        One per fit. Edges below the lowest bin, 0.01, do not count.
+        One per fit. Edges below the lowest bin, 0.01, do not count; fits list other edges by their
+        probability alone, so those less probable are missing from the bins of stability too.
     """
     prior = np.concatenate([each.prior for each in claims])
     true = np.concatenate([each.true for each in claims])

@@ -34,6 +34,7 @@ def field(rng):
             "centre": draw(GENES),
             "low": torch.full((GENES,), -1.5, dtype=torch.float64),
             "high": torch.tensor([1.0, 2.0, 1.5, 1.2], dtype=torch.float64),
+            "reliability": torch.ones(GENES, dtype=torch.float64),
         }
     )
 
@@ -156,6 +157,17 @@ def test_exponential_steps_agree_with_a_tight_classical_solve(field, rng):
     # order 4: 64 steps of at most 0.005 leave an error far below the audit's own 1e-9
     method = Exponential(order=4, substeps=64)
     assert audit(field, field, start=start, gaps=gaps, method=method) < 1e-8
+
+
+def test_a_measurement_is_drawn_to_the_centre_by_its_reliability(field, rng):
+    seen = torch.from_numpy(rng.normal(size=(len(field.centre), 3)))
+    np.testing.assert_array_equal(field.estimate(seen), seen)  # exact unless told otherwise
+    field.reliability[:] = torch.linspace(0, 1, len(field.centre), dtype=torch.float64)
+    drawn = field.estimate(seen)
+    np.testing.assert_allclose(drawn[0], field.centre[0].expand(3))
+    np.testing.assert_allclose(drawn[-1], seen[-1])
+    half = field.centre[:, None] + field.reliability[:, None] * (seen - field.centre[:, None])
+    np.testing.assert_allclose(drawn, half)
 
 
 def test_field_of_no_genes_is_refused():

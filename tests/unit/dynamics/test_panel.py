@@ -52,6 +52,15 @@ def test_trajectories_are_grouped_by_their_times_and_single_times_left_out(rng):
     np.testing.assert_array_equal(panel.trajectory_of_row, [0] * 4 + [3] * 4 + [1] * 5)
 
 
+def test_forces_forget_faster_only_where_the_times_are_dense_enough(rng):
+    few = Lattice.of(panel_of([LONG], [rng.normal(size=(5, 1))]))
+    many = Lattice.of(panel_of([np.arange(25.0)], [rng.normal(size=(25, 1))]))
+    assert few.memories == (1 / 3,)
+    assert many.memories == (1 / 3, 1 / 10)  # 2.4 gaps of one; a thirtieth would be below a gap
+    assert many.kernel(0, 1, 2, 1).memory == 1 / 10
+    assert many.shape == (many.rates, 9, 7, 2)
+
+
 def test_data_without_two_times_anywhere_are_refused():
     with pytest.raises(InputError, match="no trajectory has two times"):
         panel_of([np.array([0.0])], [np.zeros((1, 2))])
@@ -93,10 +102,10 @@ def test_whitened_features_are_what_each_force_does_to_the_observations(panel, r
 def test_lattice_spans_half_of_the_longest_span_to_twice_the_usual_gap(panel):
     lattice = Lattice.of(panel)
     gap = np.median(np.concatenate([np.diff(SHORT), np.diff(LONG)]))
-    fastest = lattice.kernel(lattice.rates - 1, 0, 0).rate
-    assert lattice.kernel(0, 0, 0).rate == 0.5 / 6.0
+    fastest = lattice.kernel(lattice.rates - 1, 0, 0, 0).rate
+    assert lattice.kernel(0, 0, 0, 0).rate == 0.5 / 6.0
     assert 2 / gap <= fastest < 2 / gap * 2 ** (1 / 8)
-    assert lattice.kernel(8, 0, 0).rate == 2 * lattice.kernel(0, 0, 0).rate
+    assert lattice.kernel(8, 0, 0, 0).rate == 2 * lattice.kernel(0, 0, 0, 0).rate
     assert {k.rate for k in lattice.frozen()} == {0.0}
     assert len(lattice.coarse()) == -(-lattice.rates // 8) * 9 * 7
 
@@ -104,13 +113,15 @@ def test_lattice_spans_half_of_the_longest_span_to_twice_the_usual_gap(panel):
 def test_long_trajectories_get_one_rate_per_octave_and_one_width_of_starts(rng):
     lattice = Lattice.of(panel_of([np.arange(65.0)], [rng.normal(size=(65, 1))]))
     assert len(lattice.starts) == 1
-    assert lattice.kernel(1, 0, 0).rate == 2 * lattice.kernel(0, 0, 0).rate
-    assert len(lattice.coarse()) == lattice.rates * len(lattice.forces)
-    assert lattice.kernel(lattice.rates - 1, 0, 0).rate == 0.5 / 64 * 2**8  # eight octaves at most
+    assert lattice.kernel(1, 0, 0, 0).rate == 2 * lattice.kernel(0, 0, 0, 0).rate
+    assert len(lattice.coarse()) == lattice.rates * len(lattice.forces) * len(lattice.memories)
+    assert (
+        lattice.kernel(lattice.rates - 1, 0, 0, 0).rate == 0.5 / 64 * 2**8
+    )  # eight octaves at most
 
 
 def test_smoothing_alone_equals_dense_regression_over_every_kernel(panel):
-    lattice = Lattice(0.2, 8, 17, (0.0, 3.0), (1.0, 30.0))
+    lattice = Lattice(0.2, 8, 17, (0.0, 3.0), (1.0, 30.0), (1 / 3, 1 / 10))
     smoothed = smooth_alone(panel, lattice)
     kernels = [lattice.kernel(*point) for point in lattice.coarse()] + lattice.frozen()
     for gene in range(panel.genes):

@@ -85,7 +85,13 @@ def test_gene_of_rate_zero_feels_no_force_and_keeps_its_start():
 
 
 @pytest.mark.parametrize(
-    "kernel", [Kernel(0.7, 4.0, 2.0), Kernel(5.0, 0.0, 30.0), Kernel(0.1, 100.0, 0.3)]
+    "kernel",
+    [
+        Kernel(0.7, 4.0, 2.0),
+        Kernel(5.0, 0.0, 30.0),
+        Kernel(0.1, 100.0, 0.3),
+        Kernel(2.0, 9.0, 1.0, 0.05),
+    ],
 )
 def test_covariance_is_that_of_a_random_start_and_a_half_drifting_force(kernel):
     grid = TimeGrid(UNEVEN)
@@ -95,7 +101,7 @@ def test_covariance_is_that_of_a_random_start_and_a_half_drifting_force(kernel):
     drift = np.empty((len(nodes), len(nodes)))
     for i, s in enumerate(nodes):
         for j, t in enumerate(nodes):
-            drift[i, j] = 0.5 + 0.5 * np.exp(-abs(s - t) / ((nodes[-1] - nodes[0]) / 3))
+            drift[i, j] = 0.5 + 0.5 * np.exp(-abs(s - t) / (kernel.memory * (nodes[-1] - nodes[0])))
     twin = np.zeros_like(drift)
     for i in range(len(nodes)):
         for j in range(len(nodes)):

@@ -55,6 +55,13 @@ def test_one_step_starts_from_each_observation_and_a_rollout_from_the_first():
     assert (row.one_step_mse, row.rollout_mse) == (1.25, 5.25)
 
 
+def test_every_prediction_sets_out_from_the_estimate_of_an_observed_state_only():
+    seen = data(([0, 1, 3], [[1, 0], [2, 1], [6, 4]]))
+    # one step: (3,2)->(6,4) against (2,1), (4,3)->(16,12) against (6,4); roll-out: (6,4), (24,16)
+    row = score_forecast("fit", "test", doubling, seen, estimate=lambda states: states + 2)
+    assert (row.one_step_mse, row.rollout_mse) == ((12.5 + 82) / 2, (12.5 + 234) / 2)
+
+
 def test_errors_equal_those_of_one_pair_at_a_time():
     seen = unequal(np.random.default_rng(0))
     np.testing.assert_allclose(pair_errors(drifting, seen), one_step_errors(drifting, seen))

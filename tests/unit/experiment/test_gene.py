@@ -248,11 +248,25 @@ def test_the_path_goes_from_many_edges_to_few_with_one_chosen(gene_run):
 def test_the_saved_model_forecasts_as_the_run_did(gene_run):
     record, out, material = gene_run
     model = load_model(out)
-    ends = predict(model, material.test).stack()
+    ends = predict(model, material.test, measured=True).stack()
     fitted = next(f for f in record.forecasts if (f.method, f.data) == ("fit", "test"))
     starts = np.cumsum([0] + [len(t.times) for t in material.test.items[:-1]])
     later = np.delete(ends - material.test.stack(), starts, axis=0)
     np.testing.assert_allclose(np.square(later).mean(), fitted.rollout_mse, rtol=1e-6)
+
+
+def test_measured_starts_are_estimated_and_exact_ones_are_taken_as_they_are(gene_run):
+    _, out, material = gene_run
+    model, first = load_model(out), material.test.items[0]
+    now = np.array([0.0, 1e-9])
+    exact, measured = (
+        predict(model, material.test.subset([0]), times=now, measured=m).items[0].values[1]
+        for m in (False, True)
+    )
+    np.testing.assert_allclose(exact, first.values[0], atol=1e-6)
+    np.testing.assert_allclose(measured, model.estimate(first.values[:1].T)[:, 0], atol=1e-6)
+    ratio = model.field.reliability
+    assert ((ratio > 0.3) & (ratio < 1)).all()
 
 
 def test_another_round_can_be_chosen_afterwards_without_a_new_search(tmp_path):

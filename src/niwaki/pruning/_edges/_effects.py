@@ -27,6 +27,10 @@ class EffectLaw:
         Factor by which a further regulator of the same target shrinks it (dimensionless).
     tails
         Shares of effects that are 1, 2, 4 and 8 times as wide.
+
+    References
+    ----------
+    .. [1] stephens2017: a mixture of centred normals as the learned law of effects.
     """
 
     size: float = 0.7

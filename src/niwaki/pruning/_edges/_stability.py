@@ -3,7 +3,11 @@
 All members are one batch of small normal matrices, so hundreds of refits are a few batched
 factorisations. Each member prunes and regrows as `prune_and_regrow` does; what is averaged is its
 posterior probability, so the frequency carries both kinds of doubt: other trajectories, and what a
-member itself cannot tell (the bagged posterior of huggins2023).
+member itself cannot tell (a bagged posterior [1]_).
+
+References
+----------
+.. [1] huggins2023: the average of posteriors over resampled data.
 """
 
 from dataclasses import dataclass

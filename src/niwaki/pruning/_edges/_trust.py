@@ -94,6 +94,10 @@ def learn_trust(
         Where the fit of the laws starts; its `signs` are kept.
     fixed
         Share of true edges in the prior, set by hand.
+
+    References
+    ----------
+    .. [1] george2000: the share of true effects learned by empirical Bayes.
     """
     inside, outside = prior & possible, ~prior & possible
     data = np.clip(log_bayes_factor, -_SURE, _SURE)
