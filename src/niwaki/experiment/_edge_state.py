@@ -17,6 +17,7 @@ from niwaki.pruning import (
 )
 
 MOST_CANDIDATES = 1_000  # up to this many genes every gene may regulate every other
+MOST_REGULATORS = 2_000  # of a prior, that are searched unless all are asked for
 OUT = -30.0  # log odds of what cannot be
 _WEAK = 0.3  # a prior less trusted than this does not tell how large true effects are
 
@@ -37,7 +38,8 @@ def choose_candidates(
         Aligned prior, or None.
     which
         ``all`` genes, the ``prior``'s regulators, or ``auto``: all up to 1,000 genes; above, the
-        prior's regulators, or without a prior the 1,000 genes that vary most.
+        prior's regulators (the 2,000 of the most targets, if it has more), or without a prior the
+        1,000 genes that vary most.
 
     Raises
     ------
@@ -48,7 +50,11 @@ def choose_candidates(
     if which == "all" or (which == "auto" and genes <= MOST_CANDIDATES):
         return np.arange(genes)
     if prior is not None and len(prior):
-        return prior.regulators()
+        regulators = prior.regulators()
+        if which == "prior" or len(regulators) <= MOST_REGULATORS:
+            return regulators
+        targets = np.bincount(prior.source, minlength=genes)[regulators]
+        return np.sort(regulators[np.argsort(-targets, kind="stable")[:MOST_REGULATORS]])
     if which == "prior":
         raise ConfigError("candidates 'prior' needs a prior, and none was given; add --prior FILE.")
     spread = data.stack().std(0)

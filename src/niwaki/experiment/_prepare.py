@@ -15,6 +15,7 @@ from niwaki.data import Split, constant_genes, split
 from niwaki.dynamics import DecayField, ModuleField, PairTensors, make_method
 from niwaki.experiment._arm import Problem
 from niwaki.experiment._config import KNOWLEDGE_CRITERIA, FitConfig
+from niwaki.experiment._edge_state import MOST_REGULATORS
 from niwaki.experiment._material import Material
 from niwaki.experiment._model import check_module, field_factory
 
@@ -90,7 +91,14 @@ def check_choice(material: Material, config: FitConfig) -> list[str]:
     notes = []
     if material.prior is not None and not config.uses_knowledge:
         notes.append(f"The prior is only compared with: criterion '{config.criterion}' ignores it.")
-    if material.ppi is not None and config.field == "gene":
+    gene = config.field == "gene"
+    regulators = material.prior.network.regulators() if gene and material.prior else ()
+    if config.candidates == "auto" and len(regulators) > MOST_REGULATORS:
+        notes.append(
+            f"Only the {MOST_REGULATORS} regulators of the most targets in the prior are searched; "
+            "all of them with --candidates prior, which takes more memory."
+        )
+    if material.ppi is not None and gene:
         notes.append("Interactions of regulators (PPI) have no effect on the field 'gene'.")
     if not config.uses_knowledge and config.controls and material.prior is not None:
         notes.append("Without knowledge in the fit there is no control to fit again.")

@@ -21,7 +21,12 @@ from niwaki.experiment import (
     shuffled_prior,
 )
 from niwaki.experiment._edge_field import edge_stability, make_fields
-from niwaki.experiment._edge_state import MOST_CANDIDATES, choose_candidates, share_of
+from niwaki.experiment._edge_state import (
+    MOST_CANDIDATES,
+    MOST_REGULATORS,
+    choose_candidates,
+    share_of,
+)
 from niwaki.experiment._edges import EdgeSearch
 from niwaki.experiment._gene_arm import EdgeTable, edge_statuses
 from niwaki.knowledge import move_edges
@@ -183,6 +188,16 @@ def test_candidates_are_all_genes_the_priors_regulators_or_the_most_variable(rng
     assert len(choose_candidates(wide, None)) == MOST_CANDIDATES
     assert len(choose_candidates(wide, None, "all")) == len(genes)
     assert len(choose_candidates(small, None)) == 10
+    many = MOST_REGULATORS + 3  # of which the last has most targets
+    crowd = Trajectories(
+        tuple(f"g{i}" for i in range(many)), (Trajectory("s", np.arange(2.0), np.zeros((2, many))),)
+    )
+    source = np.append(np.arange(many), many - 1)
+    target = np.append((np.arange(many) + 1) % many, 5)
+    full = Network(crowd.genes, source, target, np.ones(many + 1))
+    chosen = choose_candidates(crowd, full)
+    assert (len(chosen), chosen[-1]) == (MOST_REGULATORS, many - 1)
+    assert len(choose_candidates(crowd, full, "prior")) == many
     with pytest.raises(ConfigError, match="needs a prior"):
         choose_candidates(small, None, "prior")
 
