@@ -173,3 +173,12 @@ def test_no_prior_at_all_still_learns_of_the_rest(rng):
     assert np.isfinite(odds).all()
     assert trust.inside == Trust().inside
     assert trust.shares[1] == pytest.approx(study.truth[study.possible].mean(), abs=0.015)
+
+
+def test_beyond_the_prior_a_target_is_expected_to_have_five_regulators_at_most(rng):
+    factor = rng.normal(3.0, 1.0, (40, 100))  # every pair of genes looks like an edge
+    possible = np.arange(40)[:, None] != np.arange(100)
+    nothing = np.zeros((40, 100), dtype=bool)
+    trust, odds = learn_trust(factor, nothing, possible, possible, before=Trust())
+    assert trust.shares[1] == 5 / 100
+    assert abs(expit(odds)[possible].mean() - 5 / 100) < 0.002

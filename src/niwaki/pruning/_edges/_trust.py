@@ -9,6 +9,7 @@ from scipy.special import expit, ndtr
 Table = Float[np.ndarray, "target candidate"]
 Effects = Float[np.ndarray, "..."]
 
+_MOST_OUTSIDE = 5.0  # a target has no more regulators beyond the prior than this, in expectation
 _OUT_OFFSET = 0.3  # expected targets of a regulator that has shown none yet
 _PASSES = 30
 _SURE = 30.0
@@ -78,7 +79,9 @@ def learn_trust(
     """Return the trust that explains the data best (empirical Bayes), and every edge's log odds.
 
     First one share of true edges for each population is found by expectation-maximisation; with
-    it, every regulator's number of standing edges; with that, the two logistic laws.
+    it, every regulator's number of standing edges; with that, the two logistic laws. Networks are
+    taken to be sparse: beyond its prior a target is expected to have five regulators at most. Else
+    a single smooth series, in which all genes move alike, would find nearly every edge.
 
     Parameters
     ----------
@@ -101,14 +104,15 @@ def learn_trust(
     """
     inside, outside = prior & possible, ~prior & possible
     data = np.clip(log_bayes_factor, -_SURE, _SURE)
-    shares = [0.8 if fixed is None else fixed, 0.003]
+    most = min(0.5, _MOST_OUTSIDE / prior.shape[1])
+    shares = [0.8 if fixed is None else fixed, min(0.003, most)]
     true = np.zeros(prior.shape)
     for _ in range(2 * _PASSES):
         odds = np.where(prior, *(_logit(s) for s in shares))
         true = np.where(testable, expit(odds + data), 0.0)
         if fixed is None and inside.any():
             shares[0] = _share(true[inside], 1.0, 2.0, 1e-4, 0.998)
-        shares[1] = _share(true[outside], 0.1, 2.0, 1e-6, 0.5)
+        shares[1] = _share(true[outside], 0.1, 2.0, 1e-6, most)
     support = np.log(true.sum(0) - true + _OUT_OFFSET)
     laws = [before.inside, before.outside]
     if fixed is not None:
@@ -116,11 +120,25 @@ def learn_trust(
     for _ in range(_PASSES):
         if fixed is None and inside.any():
             laws[0] = _logistic(support[inside], true[inside], laws[0])
-        laws[1] = _logistic(support[outside], true[outside], laws[1])
+        laws[1] = _capped(
+            _logistic(support[outside], true[outside], laws[1]), support, outside, most
+        )
         trust = Trust(laws[0], laws[1], (shares[0], shares[1]), before.signs)
         odds = trust.log_odds(prior, support)
         true = np.where(testable, expit(odds + data), 0.0)
     return trust, odds
+
+
+def _capped(
+    law: tuple[float, float],
+    support: Table,
+    outside: Bool[np.ndarray, "target candidate"],
+    most: float,
+) -> tuple[float, float]:
+    """Return a law that expects at most a share `most` of the edges outside the prior."""
+    intercept, slope = law
+    share = float(expit(intercept + slope * support)[outside].mean()) if outside.any() else 0.0
+    return (intercept if share <= most else intercept + _logit(most) - _logit(share)), slope
 
 
 def _logit(share: float) -> float:
