@@ -299,6 +299,10 @@ class MotifSummary(Record):
         ``layered`` or ``directed``.
     nodes, edges
         Of the graph that was counted.
+    live
+        Nodes on a path from input to output, per layer, of a layered graph.
+    nominal_sparsity, effective_sparsity
+        Share of possible edges that a layered graph lacks, and that no signal passes.
     samples
         Random graphs per sampled null.
     rows
@@ -312,6 +316,9 @@ class MotifSummary(Record):
     kind: str
     nodes: int
     edges: int
+    live: list[int] = []
+    nominal_sparsity: float | None = None
+    effective_sparsity: float | None = None
     samples: int
     rows: list[MotifRow]
     instances: dict[str, list[list[str]]] = {}

@@ -11,8 +11,10 @@ from niwaki.core import DivergedError, InputError
 FlightState = Float[np.ndarray, "flight 8"]
 FlightControl = Float[np.ndarray, "flight 3"]
 
-MOTH_INPUTS = ("phi_0", "theta_0", "x_f", "y_f", "phi_f", "theta_f", "vx_0", "vy_0", "dphi_0")
-MOTH_INPUTS += ("dtheta_0",)
+MOTH_INPUTS = (
+    *("phi_0", "theta_0", "x_f", "y_f", "phi_f", "theta_f"),
+    *("vx_0", "vy_0", "dphi_0", "dtheta_0"),
+)
 MOTH_OUTPUTS = ("F_x", "F_y", "tau", "vx_f", "vy_f", "dphi_f", "dtheta_f")
 _SLOWEST = 1e-6  # speed below which the drag, which is nothing there, is not divided by (cm/s)
 
@@ -258,4 +260,4 @@ def _drag(moth: Moth, speed: np.ndarray) -> np.ndarray:
         radius, _, _, _, area = moth.body(part)
         reynolds = 2 * radius * moth.air_density * speed / moth.viscosity
         total += (24 / reynolds + 6 / (1 + np.sqrt(reynolds)) + 0.4) * area
-    return 0.5 * moth.air_density * total
+    return np.asarray(0.5 * moth.air_density * total)

@@ -10,12 +10,12 @@ _HALF = 31
 
 def choose2(values: Counts) -> Counts:
     """Return n (n - 1) / 2 for each n."""
-    return values * (values - 1) // 2
+    return np.asarray(values * (values - 1) // 2)
 
 
 def choose3(values: Counts) -> Counts:
     """Return n (n - 1) (n - 2) / 6 for each n up to two million."""
-    return values * (values - 1) * (values - 2) // 6
+    return np.asarray(values * (values - 1) * (values - 2) // 6)
 
 
 def exact_sum(*factors: Counts) -> int:

@@ -92,7 +92,8 @@ def _answers(graph: DirectedGraph, pair: np.ndarray) -> np.ndarray:
     n = len(graph.names)
     key = graph.source * n + graph.target
     order = np.argsort(key)
-    return order[np.searchsorted(key[order], graph.target[pair] * n + graph.source[pair])]
+    back = graph.target[pair] * n + graph.source[pair]
+    return np.asarray(order[np.searchsorted(key[order], back)])
 
 
 def _switch(

@@ -86,7 +86,7 @@ def _reached(graph: LayeredGraph) -> list[np.ndarray]:
             reached[layer] |= graph.biases[layer] != 0
         for (s, t), block in graph.blocks.items():
             if t == layer:
-                reached[layer] |= (block != 0).astype(np.int64) @ reached[s].astype(np.int64) > 0
+                reached[layer] |= _ones(block) @ reached[s].astype(np.int64) > 0
     return reached
 
 
@@ -98,5 +98,11 @@ def _used(graph: LayeredGraph, reached: list[np.ndarray]) -> list[np.ndarray]:
         for (s, t), block in graph.blocks.items():
             if s == layer:
                 live = (used[t] & reached[t]).astype(np.int64)
-                used[layer] |= (block != 0).astype(np.int64).T @ live > 0
+                used[layer] |= _ones(block).T @ live > 0
     return used
+
+
+def _ones(block: sparse.csr_array) -> sparse.csr_array:
+    """Return 1 for each edge."""
+    ones = np.ones(block.nnz, dtype=np.int64)
+    return sparse.csr_array((ones, block.indices, block.indptr), shape=block.shape)

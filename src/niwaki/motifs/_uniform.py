@@ -17,7 +17,7 @@ from niwaki.motifs._placements import (
 
 # Extended precision where the machine has it: a variance is a small difference of large moments.
 _Wide = np.longdouble
-_NOISE = 64 * float(np.finfo(_Wide).eps)
+_NOISE = 2**12 * float(np.finfo(_Wide).eps)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def uniform_moments(graph: LayeredGraph, *, induced: bool = False) -> Moments:
 
 def _products(tables: np.ndarray, terms: Terms) -> np.ndarray:
     """Return the value of each term."""
-    result = terms.factor * tables[terms.place[:, 0]]
+    result: np.ndarray = terms.factor * tables[terms.place[:, 0]]
     for column in range(1, terms.place.shape[1]):
         result *= tables[terms.place[:, column]]
     return result
@@ -114,8 +114,14 @@ def _moments(
         by_layer, sizes = _mixed(change, by_layer), _mixed(np.abs(change), sizes)
     total, noise = by_layer.sum((1, 3)), _NOISE * sizes.sum((1, 3))
     resolved = np.diag(total) > np.diag(noise)
-    plain = [np.asarray(a, dtype=float) for a in (layer_mean.sum(1), total, layer_mean, by_layer)]
-    return Moments(tuple(NAMES), *plain, resolved)
+    return Moments(
+        tuple(NAMES),
+        np.asarray(layer_mean.sum(1), dtype=float),
+        np.asarray(total, dtype=float),
+        np.asarray(layer_mean, dtype=float),
+        np.asarray(by_layer, dtype=float),
+        resolved,
+    )
 
 
 def _mixed(change: np.ndarray, matrix: np.ndarray) -> np.ndarray:

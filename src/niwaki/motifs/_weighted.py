@@ -140,13 +140,13 @@ def _sums(
 
 def _two(powers: list[np.ndarray]) -> np.ndarray:
     """Return the sum over pairs of edges at each node of the product of their weights."""
-    return (powers[0] ** 2 - powers[1]) / 2
+    return np.asarray((powers[0] ** 2 - powers[1]) / 2)
 
 
 def _three(powers: list[np.ndarray]) -> np.ndarray:
     """Return the same over triples."""
     first, second, third = powers
-    return (first**3 - 3 * first * second + 2 * third) / 6
+    return np.asarray((first**3 - 3 * first * second + 2 * third) / 6)
 
 
 def _pair_sum(pair: Columns, weight: np.ndarray) -> float:
