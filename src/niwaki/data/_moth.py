@@ -178,7 +178,7 @@ def fly(
     chosen = moth or Moth()
     fine = _integrate(chosen, start, control, duration / steps, steps)
     coarse = _integrate(chosen, start, control, 2 * duration / steps, steps // 2)
-    end = 2 * fine - coarse
+    end: np.ndarray = 2 * fine - coarse
     if not np.isfinite(end).all():
         raise DivergedError("a flight left the finite range; use more steps.")
     return end

@@ -111,9 +111,7 @@ def _directed(network: Network, path: Path, notes: tuple[str, ...] = ()) -> Dire
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     kept = (*notes, *graph.notes)
-    return DirectedGraph(
-        graph.names, graph.source, graph.target, graph.weight, graph.signed, kept
-    )
+    return DirectedGraph(graph.names, graph.source, graph.target, graph.weight, graph.signed, kept)
 
 
 def _arrays(path: Path) -> dict[str, Num[np.ndarray, "..."]]:

@@ -23,8 +23,8 @@ from niwaki.motifs._layered import LayeredGraph as LayeredGraph
 from niwaki.motifs._layered import flatten as flatten
 from niwaki.motifs._layered import from_masks as from_masks
 from niwaki.motifs._layered import from_weights as from_weights
-from niwaki.motifs._layering import layered_from_edges as layered_from_edges
 from niwaki.motifs._layered import unflatten as unflatten
+from niwaki.motifs._layering import layered_from_edges as layered_from_edges
 from niwaki.motifs._model import from_model as from_model
 from niwaki.motifs._sample import SAMPLERS as SAMPLERS
 from niwaki.motifs._sample import check_min_degree as check_min_degree

@@ -1,5 +1,6 @@
 """Counts of many networks of one shape at once, on any device."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -72,7 +73,7 @@ def count_batch(
 def _check(masks: Sequence[Tensor], biases: Sequence[Tensor] | None) -> None:
     if not masks:
         raise InputError("no mask was given; a layered network needs at least one.")
-    for i, (below, above) in enumerate(zip(masks[:-1], masks[1:], strict=True)):
+    for i, (below, above) in enumerate(itertools.pairwise(masks)):
         if above.shape[2] != below.shape[1]:
             raise InputError(
                 f"mask {i} ends in {below.shape[1]} nodes, but mask {i + 1} begins with "

@@ -11,7 +11,9 @@ from niwaki.core import InputError, MotifRow
 Profiles = Float[np.ndarray, "network motif"]
 
 
-def profiles(tables: Sequence[Sequence[MotifRow]], *, null: str) -> tuple[tuple[str, ...], Profiles]:
+def profiles(
+    tables: Sequence[Sequence[MotifRow]], *, null: str
+) -> tuple[tuple[str, ...], Profiles]:
     """Return the significance profiles of several networks under one null, and their motifs.
 
     Motifs that the null fixes for any of the networks are left out.

@@ -105,14 +105,33 @@ def _matches(
 ) -> Iterator[tuple[int, ...]]:
     """Yield every copy once: of the ways to write it, the smallest."""
     size = 1 + max(max(edge) for edge in pattern)
-    after: dict[int, list[int]] = {}
-    before: dict[int, list[int]] = {}
-    for a, b in edges:
-        after.setdefault(a, []).append(b)
-        before.setdefault(b, []).append(a)
-    same = [p for p in permutations(range(size)) if {(p[a], p[b]) for a, b in pattern} == {*pattern}]
+    same = [
+        p for p in permutations(range(size)) if {(p[a], p[b]) for a, b in pattern} == {*pattern}
+    ]
+    absent = [p for p in permutations(range(size), 2) if p not in pattern] if induced else []
+    search = _Search(edges)
+    a, b = pattern[0]
+    for s, t in edges:
+        for nodes in search.extended({a: s, b: t}, pattern[1:]):
+            copy = tuple(nodes[i] for i in range(size))
+            smallest = not any(tuple(copy[i] for i in p) < copy for p in same)
+            if smallest and not any((copy[i], copy[j]) in edges for i, j in absent):
+                yield copy
 
-    def extended(nodes: dict[int, int], left: Edges) -> Iterator[dict[int, int]]:
+
+class _Search:
+    """Finds nodes for the edges of a pattern, one edge after the other."""
+
+    def __init__(self, edges: Mapping[tuple[int, int], float]) -> None:
+        self.edges = edges
+        self.after: dict[int, list[int]] = {}
+        self.before: dict[int, list[int]] = {}
+        for a, b in edges:
+            self.after.setdefault(a, []).append(b)
+            self.before.setdefault(b, []).append(a)
+
+    def extended(self, nodes: dict[int, int], left: Edges) -> Iterator[dict[int, int]]:
+        """Yield every way to place the edges that are left, next to those that are placed."""
         if not left:
             yield nodes
             return
@@ -120,28 +139,17 @@ def _matches(
         a, b = left[at]
         rest = (*left[:at], *left[at + 1 :])
         if a in nodes and b in nodes:
-            if (nodes[a], nodes[b]) in edges:
-                yield from extended(nodes, rest)
+            if (nodes[a], nodes[b]) in self.edges:
+                yield from self.extended(nodes, rest)
             return
-        new, choices = (b, after.get(nodes[a], [])) if a in nodes else (a, before.get(nodes[b], []))
+        forward = a in nodes
+        choices = self.after.get(nodes[a], []) if forward else self.before.get(nodes[b], [])
         for node in choices:
             if node not in nodes.values():
-                yield from extended({**nodes, new: node}, rest)
-
-    absent = [p for p in permutations(range(size), 2) if p not in pattern] if induced else []
-    first = pattern[0]
-    for s, t in edges:
-        for nodes in extended({first[0]: s, first[1]: t}, pattern[1:]):
-            copy = tuple(nodes[i] for i in range(size))
-            if any(tuple(copy[i] for i in p) < copy for p in same):
-                continue
-            if not any((copy[a], copy[b]) in edges for a, b in absent):
-                yield copy
+                yield from self.extended({**nodes, (b if forward else a): node}, rest)
 
 
-def _agrees(
-    pattern: Edges, nodes: tuple[int, ...], edges: Mapping[tuple[int, int], float]
-) -> bool:
+def _agrees(pattern: Edges, nodes: tuple[int, ...], edges: Mapping[tuple[int, int], float]) -> bool:
     """Return whether the product of all signs is positive: two ways agree, or a loop sustains."""
     negative = sum(edges[nodes[a], nodes[b]] < 0 for a, b in pattern)
     return negative % 2 == 0

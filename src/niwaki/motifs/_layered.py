@@ -1,5 +1,6 @@
 """Layered graphs: nodes in layers, edges forward only, biases as nodes without inputs."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -191,7 +192,7 @@ def from_weights(
     if not matrices:
         raise InputError("no weight matrix was given; a layered graph needs at least one.")
     sizes = [matrices[0].shape[1], *(m.shape[0] for m in matrices)]
-    for i, (below, above) in enumerate(zip(matrices[:-1], matrices[1:], strict=True)):
+    for i, (below, above) in enumerate(itertools.pairwise(matrices)):
         if above.shape[1] != below.shape[0]:
             raise InputError(
                 f"matrix {i} ends in {below.shape[0]} nodes, but matrix {i + 1} begins with "

@@ -1,5 +1,6 @@
 """Layers of a list of edges without cycles."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -38,23 +39,16 @@ def layered_from_edges(
     (2, 1)
     """
     pairs = list(zip(source, target, strict=True))
-    if not pairs:
-        raise InputError("the list has no edge, so there is no graph.")
     values = [1.0] * len(pairs) if weight is None else [float(w) for w in weight]
-    if len(values) != len(pairs) or not all(np.isfinite(v) and v != 0 for v in values):
-        raise InputError("an edge list needs one weight per edge, finite and not 0.")
-    if len(set(pairs)) < len(pairs):
-        twice = next(p for i, p in enumerate(pairs) if p in pairs[:i])
-        raise InputError(f"the edge {twice[0]} to {twice[1]} stands twice; merge the copies first.")
-    for a, b in pairs:
-        if a == b:
-            raise InputError(f"node '{a}' has an edge to itself; a layered graph has no loops.")
+    _check(pairs, values)
     place = dict(layers) if layers is not None else _longest_paths(pairs)
     for a, b in pairs:
         if a not in place or b not in place:
             raise InputError(f"node '{a if a not in place else b}' has no layer; give one to each.")
         if place[a] >= place[b]:
-            raise InputError(f"the edge {a} to {b} does not lead forward ({place[a]} to {place[b]}).")
+            raise InputError(
+                f"the edge {a} to {b} does not lead forward ({place[a]} to {place[b]})."
+            )
     names = tuple(
         tuple(sorted(n for n, at in place.items() if at == layer))
         for layer in range(max(place.values()) + 1)
@@ -69,6 +63,20 @@ def layered_from_edges(
         shape = (len(names[t]), len(names[s]))
         blocks[s, t] = sparse.csr_array((np.array(data), (rows, columns)), shape=shape)
     return LayeredGraph(tuple(len(level) for level in names), blocks, {}, names)
+
+
+def _check(pairs: Sequence[tuple[str, str]], values: Sequence[float]) -> None:
+    """Refuse lists that are no edges of a layered graph."""
+    if not pairs:
+        raise InputError("the list has no edge, so there is no graph.")
+    if len(values) != len(pairs) or not all(np.isfinite(v) and v != 0 for v in values):
+        raise InputError("an edge list needs one weight per edge, finite and not 0.")
+    (a, b), times = Counter(pairs).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"the edge {a} to {b} stands {times} times; merge the copies first.")
+    for a, b in pairs:
+        if a == b:
+            raise InputError(f"node '{a}' has an edge to itself; a layered graph has no loops.")
 
 
 def _longest_paths(pairs: Sequence[tuple[str, str]]) -> dict[str, int]:

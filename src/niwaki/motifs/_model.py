@@ -72,7 +72,7 @@ def from_model(
     builder = _Builder(dict(module.named_modules()), masks or {}, biases)
     try:
         graph = fx.symbolic_trace(module).graph
-    except Exception as error:  # noqa: BLE001 - a module may fail in any way when traced
+    except Exception as error:
         raise InputError(
             f"the computation of {type(module).__name__} cannot be followed "
             f"({type(error).__name__}); give its matrices to from_weights instead."
@@ -230,5 +230,3 @@ def _joined(given: list[_Carried]) -> _Carried:
             place[begin : begin + one.width] = units
         begin += one.width
     return _Carried(parts, width)
-
-

@@ -132,7 +132,7 @@ def feed_forward_loops(flat: Flat, values: EdgeValues) -> EdgeValues:
 
 
 def _prepared(flat: Flat) -> tuple[sparse.csr_array, np.ndarray, list[set[int]]]:
-    """Return ``[source, target]`` of 1 + position, where layers start, and which a layer reaches."""
+    """Return ``[source, target]`` of 1 + position, where layers start, and what each reaches."""
     layers = int(flat.layer.max()) + 1
     start = np.searchsorted(flat.layer, np.arange(layers + 1))
     position = np.arange(1, len(flat.source) + 1)

@@ -191,9 +191,7 @@ def _overlaps(
         )
     )
     here = set(edges)
-    per_class = [
-        list(_injections(_where(others, c), _where(classes, c))) for c in range(kinds)
-    ]
+    per_class = [list(_injections(_where(others, c), _where(classes, c))) for c in range(kinds)]
     found: Counter[tuple[int, ...]] = Counter()
     for choice in product(*per_class):
         same = {a: b for part in choice for a, b in part}

@@ -21,7 +21,10 @@ def sample_uniform(flat: Flat, rng: np.random.Generator) -> Flat:
         here, rows, columns = _block(flat, number)
         if len(here):
             chosen = rng.choice(len(rows) * len(columns), size=len(here), replace=False)
-            source[here], target[here] = rows[chosen // len(columns)], columns[chosen % len(columns)]
+            source[here], target[here] = (
+                rows[chosen // len(columns)],
+                columns[chosen % len(columns)],
+            )
     return replace(flat, source=source, target=target, weight=_shuffled(flat, rng))
 
 
@@ -38,20 +41,46 @@ def sample_degree(flat: Flat, rng: np.random.Generator) -> Flat:
     .. [1] strona2014, the trade.
     .. [2] carstens2018, all rows at once, and why it is uniform.
     """
-    target = flat.target.copy()
+    source, target = flat.source.copy(), flat.target.copy()
     for block in _merged_blocks(flat):
         here = np.flatnonzero(np.isin(flat.block, block))
         if len(here) > 1:
-            target[here] = _curveball(flat.source[here], flat.target[here], rng)
-    moved = replace(flat, target=target)
-    return replace(moved, block=_blocks_again(moved), weight=_shuffled(flat, rng))
+            source[here], target[here] = _traded(flat.source[here], flat.target[here], rng)
+    moved = replace(flat, source=source, target=target)
+    moved = replace(moved, block=_blocks_again(moved))
+    weight = np.empty_like(flat.weight)
+    shuffled = _shuffled(flat, rng)
+    weight[np.argsort(moved.block, kind="stable")] = shuffled[np.argsort(flat.block, kind="stable")]
+    return replace(moved, weight=weight)
+
+
+def _traded(
+    source: Int[np.ndarray, " edge"], target: Int[np.ndarray, " edge"], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return new ends for the edges of a pair of layers; where most are there, absences trade.
+
+    The absent edges have fixed degrees when the present ones have, so either may be dealt.
+    """
+    low, first = int(source.min()), int(target.min())
+    shape = (int(source.max()) + 1 - low, int(target.max()) + 1 - first)
+    if 2 * len(source) <= shape[0] * shape[1]:
+        return source, _curveball(source, target, rng)
+    absent = np.ones(shape, dtype=bool)
+    absent[source - low, target - first] = False
+    rows, columns = np.nonzero(absent)
+    if len(rows) == 0:
+        return source, target
+    present = np.ones(shape, dtype=bool)
+    present[rows, _curveball(rows, columns, rng)] = False
+    made = np.nonzero(present)
+    return made[0] + low, made[1] + first
 
 
 def sample_min_degree(flat: Flat, rng: np.random.Generator) -> Flat:
     """Return as many edges per block, with at least one at every node: the published sampler.
 
     Edges less rows less columns are laid anywhere, then one more in every row and in every column.
-    That flattens the degrees and favours some graphs over others, so it is here for comparison only.
+    That flattens the degrees and favours some graphs over others, so it is here to compare only.
     Biases keep their number of edges, anywhere.
 
     Raises
@@ -99,7 +128,7 @@ def check_min_degree(flat: Flat) -> list[str]:
         here, rows, columns = _block(flat, number)
         if not bias and 0 < len(here) < len(rows) + len(columns):
             poor.append(
-                f"layers {s} to {t} ({len(here)} edges, {len(rows)} sources, {len(columns)} targets)"
+                f"layers {s} to {t} ({len(here)} edges, {len(rows)} by {len(columns)} nodes)"
             )
     return poor
 
@@ -140,7 +169,7 @@ def _block(flat: Flat, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _merged_blocks(flat: Flat) -> list[list[int]]:
-    """Return the blocks by pair of layers, so that a bias stands beside the sources of its layer."""
+    """Return blocks by pair of layers, so that a bias stands beside the sources of its layer."""
     found: dict[tuple[int, int], list[int]] = {}
     for number, (source, target, _) in enumerate(flat.block_names):
         found.setdefault((source, target), []).append(number)

@@ -10,7 +10,6 @@ from niwaki.core import InputError, MotifRow, as_generator
 from niwaki.motifs._classes import DEGREE_FIXED, MOTIFS, NAMES
 from niwaki.motifs._count import count_flat
 from niwaki.motifs._directed import (
-
     TRIAD_WORDS,
     TRIADS,
     DirectedGraph,
@@ -175,9 +174,7 @@ def pattern(name: str) -> str:
     return _LOOP_WORDS.get(name, name)
 
 
-def _exact_rows(
-    observed: Mapping[str, int], mean: np.ndarray, sd: np.ndarray
-) -> list[MotifRow]:
+def _exact_rows(observed: Mapping[str, int], mean: np.ndarray, sd: np.ndarray) -> list[MotifRow]:
     z = [
         (observed[name] - float(m)) / float(s) if s > 0 else None
         for name, m, s in zip(NAMES, mean, sd, strict=True)

@@ -102,8 +102,8 @@ def _layered_notes(graph: LayeredGraph, before: int, after: int) -> list[str]:
         if block.nnz in (0, places):
             state = "complete" if block.nnz else "empty"
             notes.append(
-                f"Layers {s} to {t} are {state}: no null can change them, and motifs that lie there "
-                "alone are fixed."
+                f"Layers {s} to {t} are {state}: no null can change them, and motifs that lie "
+                "there alone are fixed."
             )
     poor = check_min_degree(flatten(graph))
     if poor:

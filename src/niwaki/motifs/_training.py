@@ -207,4 +207,3 @@ def _left_out(values: np.ndarray, outcome: np.ndarray, run: int, ridge: float) -
     x, new = (rest - centre) / scale, (values[run] - centre) / scale
     gram = x @ x.T + ridge * len(known) * np.eye(len(known))
     return float(known.mean() + new @ x.T @ np.linalg.solve(gram, known - known.mean()))
-

@@ -101,7 +101,7 @@ def _grouped(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
 def _moments(
     mean: np.ndarray, covariance: np.ndarray, size: np.ndarray, *, induced: bool
 ) -> Moments:
-    """Return the moments per layer and in all; `size` is what the covariances are differences of."""
+    """Return moments per layer and in all; covariances are differences of terms like `size`."""
     motifs = len(NAMES)
     by_motif = (motifs, len(mean) // motifs)
     layer_mean = mean.reshape(by_motif)

@@ -1,5 +1,6 @@
 """Groups of networks of the moth study: trained stage by stage, and kept on disk."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -159,7 +160,7 @@ def _path(folder: Path, stage: int) -> Path:
 
 def _shapes(count: int) -> dict[str, torch.Size]:
     shapes = {}
-    for layer, (ins, outs) in enumerate(zip(SIZES[:-1], SIZES[1:], strict=True)):
+    for layer, (ins, outs) in enumerate(itertools.pairwise(SIZES)):
         shapes[f"weight.{layer}"] = torch.Size((count, ins, outs))
         shapes[f"bias.{layer}"] = torch.Size((count, 1, outs))
     return shapes
@@ -216,6 +217,3 @@ def _restore(
         swarm.adam.state[parameter] = {k: state[f"adam.{i}.{k}"].to(device) for k in keys}
     swarm.updates = numbers["total_updates"]
     return swarm, numbers["stage"] + 1
-
-
-

@@ -79,8 +79,8 @@ class MothPlan:
 class Rows:
     """Scaled inputs and targets of one part of the data."""
 
-    inputs: Float[Tensor, "row in"]
-    targets: Float[Tensor, "row out"]
+    inputs: Float[Tensor, "row ins"]
+    targets: Float[Tensor, "row outs"]
 
 
 @dataclass(frozen=True)

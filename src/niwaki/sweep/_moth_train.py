@@ -1,5 +1,6 @@
 """Many small networks trained and pruned together, as one batch of matrix products."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -47,7 +48,7 @@ class Quirks:
 class Swarm:
     """Networks of one shape that train together; nothing passes between them.
 
-    Weights are ``[network, in, out]``, which is the layout that their gradients have.
+    Weights are ``[network, ins, outs]``, which is the layout that their gradients have.
 
     Attributes
     ----------
@@ -61,10 +62,10 @@ class Swarm:
         Updates so far (count).
     """
 
-    weights: list[Float[Tensor, "network in out"]]
-    biases: list[Float[Tensor, "network one out"]]
-    masks: list[Bool[Tensor, "network in out"]]
-    bias_masks: list[Bool[Tensor, "network one out"]]
+    weights: list[Float[Tensor, "network ins outs"]]
+    biases: list[Float[Tensor, "network one outs"]]
+    masks: list[Bool[Tensor, "network ins outs"]]
+    bias_masks: list[Bool[Tensor, "network one outs"]]
     updates: int = 0
     adam: torch.optim.Adam = field(init=False)
 
@@ -89,9 +90,7 @@ class Swarm:
         )
 
 
-def new_swarm(
-    seeds: Sequence[int], *, sizes: Sequence[int] = SIZES, device: str = "cpu"
-) -> Swarm:
+def new_swarm(seeds: Sequence[int], *, sizes: Sequence[int] = SIZES, device: str = "cpu") -> Swarm:
     """Return untrained networks: weights N(0, 0.2^2), biases 0.
 
     A network depends on its seed alone, not on its companions.
@@ -103,7 +102,7 @@ def new_swarm(
     drawn: list[list[np.ndarray]] = [[] for _ in range(len(sizes) - 1)]
     for seed in seeds:
         rng = np.random.default_rng(derived_seed(seed, "start"))
-        for layer, shape in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for layer, shape in enumerate(itertools.pairwise(sizes)):
             drawn[layer].append(rng.normal(0.0, 0.2, shape).astype(np.float32))
     weights = [torch.from_numpy(np.stack(layer)).to(device) for layer in drawn]
     biases = [torch.zeros(len(seeds), 1, size, device=device) for size in sizes[1:]]
@@ -116,8 +115,8 @@ def new_swarm(
 
 
 def outputs(
-    weights: Sequence[Tensor], biases: Sequence[Tensor], rows: Float[Tensor, "row in"]
-) -> Float[Tensor, "network row out"]:
+    weights: Sequence[Tensor], biases: Sequence[Tensor], rows: Float[Tensor, "row ins"]
+) -> Float[Tensor, "network row outs"]:
     """Return what each network says of the rows: tanh layers, and a linear one."""
     hidden = rows.expand(weights[0].shape[0], *rows.shape)
     last = len(weights) - 1
@@ -129,7 +128,7 @@ def outputs(
 
 
 def errors(
-    swarm: Swarm, inputs: Float[Tensor, "row in"], targets: Float[Tensor, "row out"]
+    swarm: Swarm, inputs: Float[Tensor, "row ins"], targets: Float[Tensor, "row outs"]
 ) -> Float[Tensor, " network"]:
     """Return the mean squared error of each network, in chunks that fit in memory."""
     weights, biases = swarm.living()
@@ -174,8 +173,8 @@ class TrainPlan:
 
 def train(
     swarm: Swarm,
-    inputs: Float[Tensor, "row in"],
-    targets: Float[Tensor, "row out"],
+    inputs: Float[Tensor, "row ins"],
+    targets: Float[Tensor, "row outs"],
     *,
     validation: tuple[Tensor, Tensor],
     plan: TrainPlan,
@@ -281,7 +280,9 @@ def prune(
             own = swarm.bias_masks[layer][network]
             if slips.bias_at_weight_cutoff:
                 cutoff = value.flatten().sort(descending=True).values[max(keep, 0)]
-                swarm.bias_masks[layer][network] = score(bias[network].detach(), rng).to(own.device) > cutoff
+                swarm.bias_masks[layer][network] = (
+                    score(bias[network].detach(), rng).to(own.device) > cutoff
+                )
                 continue
             worth = torch.where(own, score(bias[network].detach(), rng).to(own.device), -1.0)
             left = own.numel() - round(sparsity * own.numel())
