@@ -8,6 +8,7 @@ from types import ModuleType
 PAGE = Path(__file__).with_name("api.md")
 PACKAGES = (
     *("experiment", "data", "knowledge", "dynamics", "pruning", "evaluation"),
+    "motifs",
     *("report", "sweep", "core"),
 )
 INTRODUCTION = """# Public names

@@ -7,6 +7,7 @@ from niwaki.cli import _doctor as _doctor
 from niwaki.cli import _evaluate as _evaluate
 from niwaki.cli import _export as _export
 from niwaki.cli import _fit as _fit
+from niwaki.cli import _motifs as _motifs
 from niwaki.cli import _predict as _predict
 from niwaki.cli import _report as _report
 from niwaki.cli import _simulate as _simulate

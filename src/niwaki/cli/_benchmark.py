@@ -1,11 +1,13 @@
 """``niwaki benchmark``: methods against a known truth, with the prior alone beside them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from niwaki.cli._main import app
+from niwaki.cli._moth import run_moth
 from niwaki.cli._options import Json, Quiet
 from niwaki.cli._output import print_json, print_table, say, training_progress
 from niwaki.core import ConfigError, Record
@@ -65,7 +67,9 @@ _RELIABILITY_COLUMNS = {
     epilog="Example: niwaki benchmark sim350 --method dash --method dash-paper --noise 0.025 --json"
 )
 def benchmark(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The benchmark: sim350 or networks.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The benchmark: sim350, networks or moth.")
+    ],
     method: Annotated[
         list[str] | None,
         typer.Option(help="sim350: method; give the option again for more. Default: gene."),
@@ -80,6 +84,29 @@ def benchmark(
     count: Annotated[
         int | None, typer.Option(help="networks: how many fresh networks. Default: 100.", min=1)
     ] = None,
+    networks: Annotated[
+        int | None,
+        typer.Option(help="moth: how many networks to train and prune. Default: 4.", min=1),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="moth: folder that keeps every stage; the same command continues it."),
+    ] = None,
+    criterion: Annotated[
+        str | None, typer.Option(help="moth: magnitude or random. Default: magnitude.")
+    ] = None,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="moth: the published schedule, about three times longer."),
+    ] = False,
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="moth: repeat a slip of the released code: bias-at-weight-cutoff, regrowth, "
+            "one-too-few or repeated-batch; give the option again for more."
+        ),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="moth: cpu or cuda. Default: cpu.")] = None,
     reliability: Annotated[
         bool,
         typer.Option(
@@ -94,16 +121,40 @@ def benchmark(
     json: Json = False,
 ) -> None:
     """Run methods against exactly known networks; the prior alone is always a row."""
+    of_moth: dict[str, object] = {
+        "--networks": networks,
+        "--out": out,
+        "--criterion": criterion,
+        "--published": published or None,
+        "--quirk": quirk,
+        "--device": device,
+    }
+    of_networks: dict[str, object] = {"--count": count, "--reliability": reliability or None}
+    several = seed if seed and len(seed) > 1 else None
     if name == "sim350":
-        _refuse(name, {"--count": count, "--reliability": reliability or None})
+        _refuse(name, {**of_networks, **of_moth})
         level = _NOISE if noise is None else noise
         _sim350(method or ["gene"], level, seed or [0], quick, quiet, json)
     elif name == "networks":
-        several = seed if seed and len(seed) > 1 else None
-        _refuse(name, {"--method": method, "--noise": noise, "a second --seed": several})
+        _refuse(name, {"--method": method, "--noise": noise, "a second --seed": several, **of_moth})
         _networks(count or _COUNT, (seed or [0])[0], reliability, quick, quiet, json)
+    elif name == "moth":
+        _refuse(name, {"--method": method, "--noise": noise, "a second --seed": several})
+        _refuse(name, of_networks)
+        run_moth(
+            networks or 4,
+            seed=(seed or [0])[0],
+            out=out,
+            criterion=criterion or "magnitude",
+            published=published,
+            quirks=quirk or [],
+            device=device or "cpu",
+            quick=quick,
+            quiet=quiet,
+            json=json,
+        )
     else:
-        raise ConfigError(f"benchmark '{name}' is unknown; there are sim350 and networks.")
+        raise ConfigError(f"benchmark '{name}' is unknown; there are sim350, networks and moth.")
 
 
 def _refuse(name: str, options: dict[str, object]) -> None:

@@ -26,6 +26,8 @@ from niwaki.core._records import DataSummary as DataSummary
 from niwaki.core._records import EdgeEvidence as EdgeEvidence
 from niwaki.core._records import ForecastScore as ForecastScore
 from niwaki.core._records import GeneCurve as GeneCurve
+from niwaki.core._records import MotifRow as MotifRow
+from niwaki.core._records import MotifSummary as MotifSummary
 from niwaki.core._records import NetworkScore as NetworkScore
 from niwaki.core._records import PathPoint as PathPoint
 from niwaki.core._records import Provenance as Provenance

@@ -247,6 +247,84 @@ class Provenance(Record):
     peak_memory_mb: float | None = None
 
 
+class MotifRow(Record):
+    """One motif under one null.
+
+    Attributes
+    ----------
+    motif, pattern
+        Its class, by name and as a person writes it.
+    null
+        What random graphs keep: see `MotifSummary`.
+    observed
+        How often it occurs.
+    mean, sd
+        Of its count under the null.
+    z
+        Deviations of the count from the mean; None where the null fixes the count.
+    ratio, difference
+        Effect sizes: observed / mean, and (observed - mean) / (observed + mean + 4).
+    p, q
+        Two-sided p-value, and the false discovery rate at which it would be called.
+    profile
+        z over the length of all z of this null.
+    fixed
+        Whether every graph of this null has the same count.
+    exact
+        Whether mean and sd are exact; p is then a normal approximation, else it is empirical.
+    """
+
+    motif: str
+    pattern: str
+    null: str
+    observed: int
+    mean: float
+    sd: float
+    z: float | None
+    ratio: float | None
+    difference: float
+    p: float | None
+    q: float | None
+    profile: float | None
+    fixed: bool
+    exact: bool
+
+
+class MotifSummary(Record):
+    """Motifs of one graph, and what random graphs have instead.
+
+    Attributes
+    ----------
+    kind
+        ``layered`` or ``directed``.
+    nodes, edges
+        Of the graph that was counted.
+    live
+        Nodes on a path from input to output, per layer, of a layered graph.
+    nominal_sparsity, effective_sparsity
+        Share of possible edges that a layered graph lacks, and that no signal passes.
+    samples
+        Random graphs per sampled null.
+    rows
+        One per motif and null.
+    instances
+        For each significant motif of a directed graph, some of its copies, by node names.
+    notes
+        What was left out, in words.
+    """
+
+    kind: str
+    nodes: int
+    edges: int
+    live: list[int] = []
+    nominal_sparsity: float | None = None
+    effective_sparsity: float | None = None
+    samples: int
+    rows: list[MotifRow]
+    instances: dict[str, list[list[str]]] = {}
+    notes: list[str] = []
+
+
 class RunRecord(Record):
     """All results of one ``niwaki fit``: the content of ``record.json``."""
 
@@ -267,6 +345,7 @@ class RunRecord(Record):
     forecasts: list[ForecastScore]
     regulators: list[RegulatorRow]
     evidence: EdgeEvidence | None = None
+    motifs: MotifSummary | None = None
     curves: list[GeneCurve]
     edges_total: int
     edges_written: int

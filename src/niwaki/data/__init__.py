@@ -12,6 +12,12 @@ from niwaki.data._fetch import fetch as fetch
 from niwaki.data._generate import generate_network as generate_network
 from niwaki.data._layout import Layout as Layout
 from niwaki.data._layout import detect_layout as detect_layout
+from niwaki.data._moth import MOTH_INPUTS as MOTH_INPUTS
+from niwaki.data._moth import MOTH_OUTPUTS as MOTH_OUTPUTS
+from niwaki.data._moth import Flights as Flights
+from niwaki.data._moth import Moth as Moth
+from niwaki.data._moth import fly as fly
+from niwaki.data._moth import sample_flights as sample_flights
 from niwaki.data._names import read_gene_names as read_gene_names
 from niwaki.data._read import read_expression as read_expression
 from niwaki.data._registry import DATA_SETS as DATA_SETS

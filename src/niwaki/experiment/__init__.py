@@ -21,6 +21,8 @@ from niwaki.experiment._material import Material as Material
 from niwaki.experiment._material import make_material as make_material
 from niwaki.experiment._material import read_aligned as read_aligned
 from niwaki.experiment._material import read_material as read_material
+from niwaki.experiment._motif_files import network_motifs as network_motifs
+from niwaki.experiment._motif_files import read_graph as read_graph
 from niwaki.experiment._predict import FittedModel as FittedModel
 from niwaki.experiment._predict import load_model as load_model
 from niwaki.experiment._predict import predict as predict

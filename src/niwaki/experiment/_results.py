@@ -27,6 +27,7 @@ from niwaki.experiment._folder import RunFolder
 from niwaki.experiment._gene_arm import EdgeTable, edge_evidence, load_edges
 from niwaki.experiment._graphml import to_graphml
 from niwaki.experiment._material import Material
+from niwaki.experiment._motif_files import network_motifs
 from niwaki.experiment._network import network_table, read_out, regulator_rows
 from niwaki.experiment._predict import FittedModel, predict, save_model
 from niwaki.experiment._prepare import summarise
@@ -98,6 +99,7 @@ def write_results(
         forecasts=forecast_scores(models, parts, material.test),
         regulators=regulator_rows(listed, prior, most=_TOP_REGULATORS),
         evidence=edge_evidence(arms[FIT], listed.network, prior, config.members) if gene else None,
+        motifs=network_motifs(listed.network, seed=config.seed),
         curves=_curves(best, material.data, parts),
         edges_total=listed.edges,
         edges_written=len(listed.network),

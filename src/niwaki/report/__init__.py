@@ -1,7 +1,9 @@
 """One offline HTML page, and a model card, from a run folder."""
 
 from niwaki.report._headline import headline as headline
+from niwaki.report._motifs import motif_words as motif_words
 from niwaki.report._page import build_report as build_report
 from niwaki.report._page import model_card as model_card
 from niwaki.report._page import write_report as write_report
+from niwaki.report._standalone import motif_svg as motif_svg
 from niwaki.report._standalone import write_figures as write_figures

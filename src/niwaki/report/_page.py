@@ -24,6 +24,7 @@ from niwaki.report._figures import edges_figure, loss_figure, scores_figure, tra
 from niwaki.report._format import clean, count, number, plural, probability, share, short
 from niwaki.report._graph import network_figure
 from niwaki.report._headline import headline, rule_words, scores_shown
+from niwaki.report._motifs import motif_figure, motif_table, motif_words
 from niwaki.report._summary import key_numbers
 from niwaki.report._tables import (
     arm_table,
@@ -68,6 +69,8 @@ def build_report(folder: Path) -> str:
             edges=edges,
             statuses=STATUSES if record.evidence is None else WEIGHED_STATUSES,
             listing=_listing(record, edges),
+            motif_words=motif_words(record.motifs) if record.motifs else [],
+            motif_table=motif_table(record.motifs) if record.motifs else None,
             **_tables(record),
             style=Markup(style),  # ours, from the package
             script=Markup(script),
@@ -150,6 +153,7 @@ def _figures(record: RunRecord, folder: Path) -> dict[str, Markup | None]:
         "edges": edges_figure(record) if record.path else None,
         "scores": scores_figure(record) if record.path else None,
         "training": training_figure(epochs) if epochs else None,
+        "motifs": motif_figure(record.motifs.rows) if record.motifs else None,
     }
 
 

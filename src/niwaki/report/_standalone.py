@@ -5,7 +5,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from niwaki.core import write_atomic
+from niwaki.core import MotifSummary, write_atomic
+from niwaki.report._motifs import motif_figure
 from niwaki.report._page import load_figures, static_file
 
 _OPENING = "<svg "
@@ -34,6 +35,12 @@ def write_figures(folder: Path) -> list[Path]:
         write_atomic(path, _with_style(figure) + "\n")
         written.append(path)
     return written
+
+
+def motif_svg(summary: MotifSummary) -> str | None:
+    """Return the figure of motifs as a file of its own; None where every null fixes every motif."""
+    figure = motif_figure(summary.rows)
+    return None if figure is None else _with_style(figure) + "\n"
 
 
 def _with_style(markup: Markup) -> str:
