@@ -1,0 +1,253 @@
+"""How sparse signals and attributions are in a wavelet: two numbers per wavelet, with gradients."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from niwaki.core import InputError
+from niwaki.wavelets._engine import composed_matrix
+from niwaki.wavelets._gradients import Attribution
+from niwaki.wavelets._lattice import complete_angles, filter_from_angles
+from niwaki.wavelets._modes import Extension, Mode, adjoint_extension
+from niwaki.wavelets._transform import DENSE, analyse, analyse2
+
+_BLOCK = 2**19  # coefficients at a time, so that a block stays in the cache
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which filters a wavelet has.
+
+    Attributes
+    ----------
+    taps
+        Length of every filter (count, even).
+    level
+        Levels of the transform (count).
+    axes
+        1 for signals, 2 for images.
+    per_level, per_axis
+        Whether levels, or the axes of images, have filters of their own.
+    """
+
+    taps: int
+    level: int
+    axes: int = 1
+    per_level: bool = False
+    per_axis: bool = False
+
+    @property
+    def filters(self) -> int:
+        """Number of filters."""
+        return (self.level if self.per_level else 1) * (self.axes if self.per_axis else 1)
+
+    @property
+    def free(self) -> int:
+        """Number of free angles of one filter: one less than half its taps."""
+        return self.taps // 2 - 1
+
+    def lows(self, angles: Float[Tensor, "*batch filter free"]) -> Tensor:
+        """Return low-pass taps ``[..., level, axis, tap]``, without the axis for signals."""
+        low = filter_from_angles(complete_angles(angles))
+        batch = low.shape[:-2]
+        levels = self.level if self.per_level else 1
+        axes = self.axes if self.per_axis else 1
+        low = low.reshape(*batch, levels, axes, self.taps)
+        low = low.expand(*batch, self.level, self.axes, self.taps)
+        return low if self.axes > 1 else low.squeeze(-2)
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """Signals and gradients whose sparsity a wavelet is sought for.
+
+    `scores` gives, for each candidate wavelet W, ``|W X|_1`` and the L1 norm of the attributions,
+    each divided by what the transform cannot change. Both are dimensionless and between 0 and
+    about 1; 0.80 is white noise. A weight between them therefore carries over to other data.
+
+    Attributes
+    ----------
+    signals
+        ``[sample, *signal]``.
+    gradients
+        ``[target, sample, *signal]``, over the path for Integrated Gradients.
+    layout
+        Filters of the wavelet.
+    mode
+        Boundary mode of the signals.
+    attribution
+        ``saliency`` takes ``|W G|_1``; the others weigh each term by the coefficient.
+    """
+
+    signals: Tensor
+    gradients: Tensor
+    layout: Layout
+    mode: Mode = "zero"
+    attribution: Attribution = "saliency"
+
+    def __post_init__(self) -> None:
+        """Refuse what no wavelet can be learned from."""
+        if self.gradients.shape[1:] != self.signals.shape:
+            raise InputError(
+                f"the gradients have shape {tuple(self.gradients.shape[1:])} per target, the "
+                f"signals {tuple(self.signals.shape)}; give one gradient per input value, in the "
+                "order of the signals."
+            )
+        for name, values in (("signals", self.signals), ("gradients", self.gradients)):
+            if not bool(torch.isfinite(values).all()):
+                raise InputError(
+                    f"the {name} hold missing or infinite values; remove or fill them first."
+                )
+        axes = tuple(range(1, self.signals.ndim))
+        if bool((self.signals.amax(axes) == self.signals.amin(axes)).all()):
+            raise InputError(
+                "every signal is constant, so there is no scale to tell apart; check that samples "
+                "are rows and times are columns."
+            )
+        if not bool(self.gradients.any()):
+            raise InputError(
+                "all gradients are zero: the teacher does not react to its input, so there is "
+                "nothing to distil; check the target and that the teacher is trained."
+            )
+
+    def rows(self, index: np.ndarray) -> "Objective":
+        """Return the objective over some samples."""
+        chosen = torch.as_tensor(index, device=self.signals.device)
+        signals, gradients = self.signals[chosen], self.gradients[:, chosen]
+        if not bool(gradients.any()) or not bool(signals.any()):
+            return self  # a rare response: too few samples to see it
+        return _unchecked(self, signals=signals, gradients=gradients)
+
+    def to(self, dtype: torch.dtype) -> "Objective":
+        """Return the objective in another precision."""
+        return replace(self, signals=self.signals.to(dtype), gradients=self.gradients.to(dtype))
+
+    def scores(
+        self, angles: Float[Tensor, "candidate filter free"]
+    ) -> Float[Tensor, "candidate score"]:
+        """Return for each candidate the sparsity of signals and of attributions (dimensionless).
+
+        Parameters
+        ----------
+        angles
+            Free angles (radians).
+        """
+        x, g = self.signals, self.gradients
+        lows = self.layout.lows(angles.to(x.device, x.dtype))
+        if self.layout.axes == 1 and x.shape[-1] <= DENSE:
+            raw = self._dense(lows)
+        else:
+            raw = torch.stack([self._banded(low) for low in lows])
+        norm_x, norm_g = float(x.norm()), float(g.norm())
+        first = norm_x * math.sqrt(x.numel())
+        product = math.sqrt(len(g)) * norm_x * norm_g
+        second = norm_g * math.sqrt(g.numel()) if self.attribution == "saliency" else product
+        scale: Tensor = raw.new_tensor([1 / first, 1 / second])
+        return raw * scale
+
+    def _extensions(self) -> tuple[Extension, Extension]:
+        return self.mode, adjoint_extension(self.mode)
+
+    def _dense(self, lows: Tensor) -> Tensor:
+        """Return both sums from one product each with the matrices of all candidates."""
+        own, adjoint = self._extensions()
+        length = self.signals.shape[-1]
+        matrix = composed_matrix(lows, length, own)
+        other = matrix if own == adjoint else composed_matrix(lows, length, adjoint)
+        first = _AbsoluteSum.apply(self.signals, matrix)
+        if self.attribution == "saliency":
+            second = _AbsoluteSum.apply(self.gradients.flatten(0, 1), other)
+        else:
+            parts = [_ProductSum.apply(self.signals, g, matrix, other) for g in self.gradients]
+            second = torch.stack(parts).sum(0)
+        return torch.stack([first, second], -1)
+
+    def _banded(self, low: Tensor) -> Tensor:
+        """Return both sums of one candidate, band by band."""
+        own, adjoint = self._extensions()
+        transform = analyse if self.layout.axes == 1 else analyse2
+        x, g = self.signals, self.gradients.flatten(0, 1)
+        if own == adjoint:
+            both = _flat(transform(torch.cat([x, g]), low, own))
+            pairs = [(band[: len(x)], band[len(x) :]) for band in both]
+        else:
+            bands = _flat(transform(x, low, own)), _flat(transform(g, low, adjoint))
+            pairs = list(zip(*bands, strict=True))
+        first = torch.stack([torch.linalg.vector_norm(c, 1) for c, _ in pairs]).sum()
+        if self.attribution == "saliency":
+            parts = [torch.linalg.vector_norm(a, 1) for _, a in pairs]
+        else:
+            parts = [
+                (c * a.view(len(self.gradients), *c.shape)).abs().sum() for c, a in pairs
+            ]
+        return torch.stack([first, torch.stack(parts).sum()])
+
+
+def _unchecked(objective: Objective, *, signals: Tensor, gradients: Tensor) -> Objective:
+    made = object.__new__(Objective)
+    for name in ("layout", "mode", "attribution"):
+        object.__setattr__(made, name, getattr(objective, name))
+    object.__setattr__(made, "signals", signals)
+    object.__setattr__(made, "gradients", gradients)
+    return made
+
+
+def _flat(bands: "list[Tensor] | list[Tensor | tuple[Tensor, Tensor, Tensor]]") -> list[Tensor]:
+    found: list[Tensor] = []
+    for band in bands:
+        found.extend([band] if isinstance(band, Tensor) else band)
+    return found
+
+
+def _blocks(rows: Tensor, matrix: Tensor) -> int:
+    return max(1, _BLOCK // max(1, matrix[..., 0].numel()))
+
+
+class _AbsoluteSum(torch.autograd.Function):
+    """Sum of absolute values of ``rows @ matrix.T`` per candidate, gradient taken on the way."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, matrix: Tensor) -> Tensor:
+        flat = matrix.reshape(-1, matrix.shape[-1])
+        totals = rows.new_zeros(len(flat))
+        slope = torch.zeros_like(flat)
+        for part in rows.split(_blocks(rows, matrix)):
+            out = part @ flat.T
+            totals += torch.linalg.vector_norm(out, 1, 0)
+            slope.addmm_(out.sign_().T, part)
+        ctx.save_for_backward(slope.view_as(matrix))
+        return totals.view(matrix.shape[:-1]).sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        (slope,) = ctx.saved_tensors
+        return None, slope * gradient[:, None, None]
+
+
+class _ProductSum(torch.autograd.Function):
+    """Sum of ``|x @ first.T| * |g @ second.T|`` per candidate, gradient taken on the way."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, g: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        one, two = (m.reshape(-1, m.shape[-1]) for m in (first, second))
+        totals = x.new_zeros(len(one))
+        slopes = torch.zeros_like(one), torch.zeros_like(two)
+        size = _blocks(x, first)
+        for a, b in zip(x.split(size), g.split(size), strict=True):
+            c, d = a @ one.T, b @ two.T
+            totals += (c * d).abs().sum(0)
+            slopes[0].addmm_((c.sign() * d.abs()).T, a)
+            slopes[1].addmm_((d.sign() * c.abs()).T, b)
+        ctx.save_for_backward(slopes[0].view_as(first), slopes[1].view_as(second))
+        return totals.view(first.shape[:-1]).sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor, Tensor]:
+        one, two = ctx.saved_tensors
+        weight = gradient[:, None, None]
+        return None, None, one * weight, two * weight
