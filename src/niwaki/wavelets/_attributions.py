@@ -97,7 +97,7 @@ def _times(c: object, g: object) -> "Tensor | tuple[Tensor, Tensor, Tensor]":
 
 def trim_attributions(
     teacher: Teacher,
-    x: Float[Tensor, "sample *signal"],
+    x: Float[Tensor, " sample *signal"],
     *,
     analysis: Callable[[Tensor], Sequence[Tensor]],
     synthesis: Callable[[Sequence[Tensor]], Tensor],
@@ -157,4 +157,3 @@ def trim_attributions(
     if attribution == "saliency":
         return total
     return [band * t for band, t in zip(bands, total, strict=True)]
-

@@ -51,9 +51,7 @@ def _refine(values: Tensor, low: Tensor) -> Tensor:
 
 def frequency_response(
     wavelet: Wavelet, *, points: int = 129
-) -> tuple[
-    Float[Tensor, " frequency"], Float[Tensor, " frequency"], Float[Tensor, " frequency"]
-]:
+) -> tuple[Float[Tensor, " frequency"], Float[Tensor, " frequency"], Float[Tensor, " frequency"]]:
     """Return frequencies (cycles per sample) and the gains of low-pass and high-pass filter.
 
     For an orthonormal filter the squares of both gains sum to 2 at every frequency.

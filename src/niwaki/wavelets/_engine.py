@@ -63,9 +63,7 @@ def extend(x: Tensor, taps: int, *, extension: Extension, total: int, axis: int 
     return pad(out, (*beyond, 0, total - len(index)))
 
 
-def _fold(
-    out: Tensor, length: int, *, taps: int, extension: Extension, axis: int = -1
-) -> Tensor:
+def _fold(out: Tensor, length: int, *, taps: int, extension: Extension, axis: int = -1) -> Tensor:
     """Return the adjoint of `extend`."""
     if extension == "zero":
         return out.narrow(axis, taps - 2, length)
@@ -136,9 +134,7 @@ def synthesise_framed(
     matrix, outputs = _frame(low)
     frames, width = -(-bands[0].shape[-1] // outputs), 2 * outputs
     spare = frames * outputs - bands[0].shape[-1]
-    both = torch.cat(
-        [pad(band, (0, spare)).unflatten(-1, (frames, outputs)) for band in bands], -1
-    )
+    both = torch.cat([pad(band, (0, spare)).unflatten(-1, (frames, outputs)) for band in bands], -1)
     body = pad(both @ matrix[:width].T, (0, 0, 0, 1))
     taps = low.shape[-1]
     if taps > 2:
@@ -179,9 +175,7 @@ def convolve_axes(
     rows, columns = (torch.stack([low, high_pass(low)]).flip(-1) for low in pair)
     kernels = torch.einsum("bj,ai->baij", columns, rows).reshape(4, 1, taps, taps)
     flat = x.reshape(-1, 1, *x.shape[-2:])
-    out = torch.nn.functional.conv2d(
-        flat, kernels, stride=2, padding=taps - 2 if inside else 0
-    )
+    out = torch.nn.functional.conv2d(flat, kernels, stride=2, padding=taps - 2 if inside else 0)
     return out.view(*x.shape[:-2], 4, *out.shape[-2:])
 
 

@@ -124,11 +124,6 @@ def start_angles(wavelet: Wavelet, taps: int | None = None) -> tuple[Tensor, lis
     return project(wide)[0], notes
 
 
-def random_angles(count: int, free: int, rng: np.random.Generator) -> Tensor:
-    """Return free angles drawn evenly from the whole circle (radians, float64)."""
-    return torch.from_numpy(rng.uniform(-np.pi, np.pi, (count, free)))
-
-
 def named_starts(taps: int) -> list[str]:
     """Return the named wavelets of exactly `taps` taps."""
     return [name for name, angles in ANGLES.items() if 2 * len(angles) == taps]

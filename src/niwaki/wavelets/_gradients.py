@@ -20,7 +20,7 @@ _BATCH = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 def input_gradients(
     teacher: Teacher,
-    x: Float[Tensor, "sample *signal"],
+    x: Float[Tensor, " sample *signal"],
     *,
     targets: Sequence[int] = (0,),
     chunk: int = 512,
@@ -85,7 +85,7 @@ def input_gradients(
 
 def teacher_outputs(
     teacher: Teacher,
-    x: Float[Tensor, "sample *signal"],
+    x: Float[Tensor, " sample *signal"],
     *,
     targets: Sequence[int] = (0,),
     chunk: int = 512,
@@ -99,7 +99,8 @@ def teacher_outputs(
     return torch.cat(parts)
 
 
-def _path(nodes: int) -> tuple[list[float], list[float]]:
+def path_nodes(nodes: int) -> tuple[list[float], list[float]]:
+    """Return places and weights of Gauss-Legendre nodes on [0, 1]; none means the end alone."""
     if nodes == 0:
         return [1.0], [1.0]
     places, weights = np.polynomial.legendre.leggauss(nodes)

@@ -37,7 +37,7 @@ def filter_from_angles(angles: Float[Tensor, "*batch stage"]) -> Float[Tensor, "
     >>> filter_from_angles(torch.tensor([torch.pi / 4]))
     tensor([0.7071, 0.7071])
     """
-    made: Tensor = _Lattice.apply(angles)
+    made: Tensor = _Lattice.apply(angles)  # type: ignore[no-untyped-call]
     return made
 
 
@@ -90,9 +90,7 @@ def angles_from_filter(low: Float[Tensor, " tap"]) -> Float[Tensor, " stage"]:
     found: list[float] = []
     while len(even) > 1:
         first, last = math.hypot(even[0], odd[0]), math.hypot(even[-1], odd[-1])
-        angle = (
-            math.atan2(odd[0], even[0]) if first >= last else math.atan2(-even[-1], odd[-1])
-        )
+        angle = math.atan2(odd[0], even[0]) if first >= last else math.atan2(-even[-1], odd[-1])
         found.append(angle)
         c, s = math.cos(angle), math.sin(angle)
         turned = [(c * e + s * o, c * o - s * e) for e, o in zip(even, odd, strict=True)]
@@ -101,9 +99,7 @@ def angles_from_filter(low: Float[Tensor, " tap"]) -> Float[Tensor, " stage"]:
     return torch.tensor(found[::-1], dtype=low.dtype, device=low.device)
 
 
-def project(
-    low: Float[Tensor, " tap"], *, steps: int = 50
-) -> tuple[Float[Tensor, " free"], float]:
+def project(low: Float[Tensor, " tap"], *, steps: int = 50) -> tuple[Float[Tensor, " free"], float]:
     """Return the free angles of the orthonormal filter nearest to `low`, and how far it is.
 
     Order reduction gives a start, Gauss-Newton steps the rest. The filter is first scaled so that
@@ -196,7 +192,7 @@ class _Lattice(torch.autograd.Function):
         return value
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (slopes,) = ctx.saved_tensors
-        return (slopes @ gradient.unsqueeze(-1)).squeeze(-1)
+        return torch.matmul(slopes, gradient.unsqueeze(-1)).squeeze(-1)

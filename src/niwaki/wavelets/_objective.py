@@ -1,7 +1,7 @@
 """How sparse signals and attributions are in a wavelet: two numbers per wavelet, with gradients."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -121,7 +121,15 @@ class Objective:
         signals, gradients = self.signals[chosen], self.gradients[:, chosen]
         if not bool(gradients.any()) or not bool(signals.any()):
             return self  # a rare response: too few samples to see it
-        return _unchecked(self, signals=signals, gradients=gradients)
+        return self.over(signals, gradients)
+
+    def over(self, signals: Tensor, gradients: Tensor) -> "Objective":
+        """Return the same objective over parts of its data, which need no second check."""
+        return _copy(self, signals=signals, gradients=gradients)
+
+    def having(self, layout: Layout) -> "Objective":
+        """Return the same objective for other filters."""
+        return _copy(self, layout=layout)
 
     def to(self, dtype: torch.dtype) -> "Objective":
         """Return the objective in another precision."""
@@ -159,11 +167,11 @@ class Objective:
         length = self.signals.shape[-1]
         matrix = composed_matrix(lows, length, own)
         other = matrix if own == adjoint else composed_matrix(lows, length, adjoint)
-        first = _AbsoluteSum.apply(self.signals, matrix)
+        first = _absolute_sum(self.signals, matrix)
         if self.attribution == "saliency":
-            second = _AbsoluteSum.apply(self.gradients.flatten(0, 1), other)
+            second = _absolute_sum(self.gradients.flatten(0, 1), other)
         else:
-            parts = [_ProductSum.apply(self.signals, g, matrix, other) for g in self.gradients]
+            parts = [_product_sum(self.signals, g, matrix, other) for g in self.gradients]
             second = torch.stack(parts).sum(0)
         return torch.stack([first, second], -1)
 
@@ -182,18 +190,17 @@ class Objective:
         if self.attribution == "saliency":
             parts = [torch.linalg.vector_norm(a, 1) for _, a in pairs]
         else:
-            parts = [
-                (c * a.view(len(self.gradients), *c.shape)).abs().sum() for c, a in pairs
-            ]
+            parts = [(c * a.view(len(self.gradients), *c.shape)).abs().sum() for c, a in pairs]
         return torch.stack([first, torch.stack(parts).sum()])
 
 
-def _unchecked(objective: Objective, *, signals: Tensor, gradients: Tensor) -> Objective:
+def _copy(objective: Objective, **changes: Any) -> Objective:
+    """Return a copy without the checks, which read all of the data."""
     made = object.__new__(Objective)
-    for name in ("layout", "mode", "attribution"):
-        object.__setattr__(made, name, getattr(objective, name))
-    object.__setattr__(made, "signals", signals)
-    object.__setattr__(made, "gradients", gradients)
+    for entry in fields(Objective):
+        object.__setattr__(
+            made, entry.name, changes.get(entry.name, getattr(objective, entry.name))
+        )
     return made
 
 
@@ -204,7 +211,7 @@ def _flat(bands: "list[Tensor] | list[Tensor | tuple[Tensor, Tensor, Tensor]]") 
     return found
 
 
-def _blocks(rows: Tensor, matrix: Tensor) -> int:
+def _blocks(matrix: Tensor) -> int:
     return max(1, _BLOCK // max(1, matrix[..., 0].numel()))
 
 
@@ -214,14 +221,11 @@ class _AbsoluteSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, matrix: Tensor) -> Tensor:
         flat = matrix.reshape(-1, matrix.shape[-1])
-        totals = rows.new_zeros(len(flat))
         slope = torch.zeros_like(flat)
-        for part in rows.split(_blocks(rows, matrix)):
-            out = part @ flat.T
-            totals += torch.linalg.vector_norm(out, 1, 0)
-            slope.addmm_(out.sign_().T, part)
+        for part in rows.split(_blocks(matrix)):
+            slope.addmm_((flat @ part.T).sign_(), part)
         ctx.save_for_backward(slope.view_as(matrix))
-        return totals.view(matrix.shape[:-1]).sum(-1)
+        return (slope * flat).view(len(matrix), -1).sum(-1)  # a sign times its number
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
@@ -235,19 +239,27 @@ class _ProductSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, g: Tensor, first: Tensor, second: Tensor) -> Tensor:
         one, two = (m.reshape(-1, m.shape[-1]) for m in (first, second))
-        totals = x.new_zeros(len(one))
         slopes = torch.zeros_like(one), torch.zeros_like(two)
-        size = _blocks(x, first)
+        size = _blocks(first)
         for a, b in zip(x.split(size), g.split(size), strict=True):
-            c, d = a @ one.T, b @ two.T
-            totals += (c * d).abs().sum(0)
-            slopes[0].addmm_((c.sign() * d.abs()).T, a)
-            slopes[1].addmm_((d.sign() * c.abs()).T, b)
+            c, d = one @ a.T, two @ b.T
+            slopes[0].addmm_(c.sign().mul_(d.abs()), a)
+            slopes[1].addmm_(d.sign_().mul_(c.abs_()), b)
         ctx.save_for_backward(slopes[0].view_as(first), slopes[1].view_as(second))
-        return totals.view(first.shape[:-1]).sum(-1)
+        return (slopes[0] * one).view(len(first), -1).sum(-1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor, Tensor]:
         one, two = ctx.saved_tensors
         weight = gradient[:, None, None]
         return None, None, one * weight, two * weight
+
+
+def _absolute_sum(rows: Tensor, matrix: Tensor) -> Tensor:
+    made: Tensor = _AbsoluteSum.apply(rows, matrix)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _product_sum(x: Tensor, g: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    made: Tensor = _ProductSum.apply(x, g, first, second)  # type: ignore[no-untyped-call]
+    return made

@@ -1,7 +1,7 @@
 """The search for the sparsest wavelet: many starts at once, the best polished, along a path."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,57 +12,19 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from niwaki.core import ConfigError
-from niwaki.wavelets._filters import Wavelet, named_starts, random_angles, start_angles
+from niwaki.wavelets._filters import Wavelet, named_starts, start_angles
+from niwaki.wavelets._grow import Progress, SearchOptions, grow, mix
 from niwaki.wavelets._objective import Layout, Objective
 
 RATIOS = (0.0, *(float(r) for r in np.geomspace(0.01, 100, 18)), math.inf)
 Stop = Literal["converged", "step limit"]
-Progress = Callable[[str, int, int, float], None]
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """How hard to search.
-
-    Attributes
-    ----------
-    starts
-        Random starts beside the named ones (count).
-    screen_rows, rows
-        Samples used to compare starts, and to polish (count); all count in the scores reported.
-    screen_steps, polish_steps
-        Steps of the batch of starts, and most iterations of each polish (count).
-    polished
-        Starts polished per point of the path (count).
-    sweeps
-        Passes over the path in both directions, in which neighbours hand on what they found
-        (count); fewer if nothing improves.
-    tolerance
-        Relative gain below which a search stops (dimensionless).
-    """
-
-    starts: int = 64
-    screen_rows: int = 128
-    rows: int = 8192
-    screen_steps: int = 80
-    polish_steps: int = 60
-    polished: int = 3
-    sweeps: int = 2
-    tolerance: float = 1e-9
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that leave nothing to do."""
-        if min(self.screen_rows, self.rows, self.polished) < 1:
-            raise ConfigError("rows and polished must be at least 1; leave them at their defaults.")
-        if min(self.starts, self.screen_steps, self.polish_steps, self.sweeps) < 0:
-            raise ConfigError("starts, steps and sweeps must not be negative.")
 
 
 @dataclass(frozen=True)
 class Step:
     """One line of the history: what a stage did for one point of the path."""
 
-    stage: Literal["screen", "polish", "exchange"]
+    stage: Literal["grow", "polish", "exchange"]
     ratio: float
     start: str
     before: float
@@ -116,11 +78,6 @@ class _Candidate:
     scores: np.ndarray = field(default_factory=lambda: np.full(2, np.nan))
 
 
-def mix(ratio: float) -> tuple[float, float]:
-    """Return the weights of signals and attributions, which sum to 1."""
-    return (0.0, 1.0) if math.isinf(ratio) else (1 / (1 + ratio), ratio / (1 + ratio))
-
-
 def search_path(
     objective: Objective,
     *,
@@ -132,10 +89,10 @@ def search_path(
 ) -> Path:
     """Return the sparsest wavelet found for every ratio of gamma to lambda.
 
-    The landscape has several minima, so many cheap starts are compared by the objective itself,
-    with no knowledge of a true wavelet. A candidate is two numbers, whatever the ratio, so every
-    candidate competes at every point of the path. The best of each are polished by L-BFGS; then
-    neighbours on the path hand on their wavelets in both directions until nothing improves.
+    The landscape has several minima, so many cheap starts (`grow`) are compared by the objective
+    itself, with no knowledge of a true wavelet. A candidate is two numbers, whatever the ratio, so
+    every candidate competes at every point of the path. The best of each are polished by L-BFGS;
+    then neighbours on the path hand on their wavelets in both directions until nothing improves.
 
     Parameters
     ----------
@@ -144,11 +101,11 @@ def search_path(
     ratios
         Points of the path, 0 to infinity (dimensionless).
     starts
-        Wavelets to start at, beside random ones and the named ones of that length.
+        Wavelets to start at, beside grown ones and the named ones of that length.
     options
         How hard to search.
     rng
-        For random starts and samples.
+        For samples and perturbed starts.
     progress
         Called with the stage, steps done, steps in all, and the best objective.
 
@@ -165,10 +122,10 @@ def search_path(
             "(attributions alone)."
         )
     history: list[Step] = []
-    pool = _starts(objective.layout, starts, options.starts, rng)
-    if objective.layout.free:
-        few = _sample(objective, options.screen_rows, rng)
-        pool = _screen(few, pool, wanted, options, history, progress)
+    pool = _starts(objective.layout, starts, options)
+    pool += _grow(objective, wanted, options, rng, history=history, progress=progress)
+    if not pool:
+        raise ConfigError("no start is left; let filters grow, allow named ones, or give one.")
     full = _sample(objective, options.rows, rng)
     _score(full, pool)
     if objective.layout.free:
@@ -183,18 +140,13 @@ def search_path(
     return Path(tuple(points), tuple(history), len(pool))
 
 
-def _starts(
-    layout: Layout, given: Sequence[Wavelet], count: int, rng: np.random.Generator
-) -> list[_Candidate]:
-    named = [(n, n) for n in named_starts(layout.taps)]
+def _starts(layout: Layout, given: Sequence[Wavelet], options: SearchOptions) -> list[_Candidate]:
+    named = [(n, n) for n in named_starts(layout.taps) if options.named]
     own = [(w if isinstance(w, str) else f"given {i + 1}", w) for i, w in enumerate(given)]
     found: dict[str, Tensor] = {}
     for label, wavelet in [*own, *named]:
         found.setdefault(label, start_angles(wavelet, layout.taps)[0])
-    if layout.free:
-        drawn = random_angles(count, layout.free, rng)
-        found |= {f"random {i + 1}": angles for i, angles in enumerate(drawn)}
-    elif not found:
+    if not layout.free:
         found["haar"] = torch.zeros(0, dtype=torch.float64)
     return [
         _Candidate(angles.expand(layout.filters, -1).clone(), label)
@@ -209,43 +161,28 @@ def _sample(objective: Objective, rows: int, rng: np.random.Generator) -> Object
     return objective.rows(np.sort(rng.choice(count, rows, replace=False)))
 
 
-def _screen(
-    few: Objective,
-    pool: list[_Candidate],
+def _grow(
+    objective: Objective,
     ratios: Sequence[float],
     options: SearchOptions,
+    rng: np.random.Generator,
+    *,
     history: list[Step],
     progress: Progress | None,
 ) -> list[_Candidate]:
-    """Let all starts descend at once at some ratios, and keep where they began and arrived."""
-    if not options.screen_steps:
-        return pool
-    picked = sorted({ratios[0], ratios[len(ratios) // 2], ratios[-1]})
-    angles = torch.stack([c.angles for c in pool]).repeat(len(picked), 1, 1).requires_grad_()
-    weights = torch.tensor([mix(r) for r in picked]).repeat_interleave(len(pool), 0)
-    optimiser = torch.optim.Adam([angles], lr=0.1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.screen_steps, 0.004)
-    before = np.zeros(len(angles))
-    for step in range(options.screen_steps):
-        optimiser.zero_grad()
-        values = (few.scores(angles) * weights.to(few.signals)).sum(-1)
-        values.sum().backward()
-        optimiser.step()
-        schedule.step()
-        if step == 0:
-            before = values.detach().double().cpu().numpy()
-        if progress is not None:
-            progress("screening", step + 1, options.screen_steps, float(values.detach().min()))
-    after = values.detach().double().cpu().numpy()
-    arrived = [
-        _Candidate(found, pool[i % len(pool)].start) for i, found in enumerate(angles.detach())
-    ]
-    for i, ratio in enumerate(picked):
-        block = slice(i * len(pool), (i + 1) * len(pool))
-        best = int(np.argmin(after[block])) + block.start
-        line = (arrived[best].start, float(before[best]), float(after[best]))
-        history.append(Step("screen", ratio, *line, options.screen_steps, "step limit"))
-    return [*pool, *arrived]
+    """Return grown filters, for the lowest, the middle and the highest ratio."""
+    layout, found = objective.layout, []
+    if layout.taps < 4 or not options.beam:
+        return []
+    for ratio in sorted({ratios[0], ratios[len(ratios) // 2], ratios[-1]}):
+        grown, value = grow(objective, ratio, options=options, rng=rng, progress=progress)
+        found += [
+            _Candidate(angles.expand(layout.filters, -1).clone(), f"grown {i + 1}")
+            for i, angles in enumerate(grown)
+        ]
+        steps = options.screen_steps * layout.free
+        history.append(Step("grow", ratio, "grown 1", math.nan, value, steps, "step limit"))
+    return found
 
 
 def _score(objective: Objective, pool: Sequence[_Candidate]) -> None:

@@ -4,9 +4,7 @@ Order and sign of the taps are those of PyWavelets' ``dec_lo``.
 """
 
 ANGLES: dict[str, tuple[float, ...]] = {
-    "haar": (
-        0.7853981633974483,
-    ),
+    "haar": (0.7853981633974483,),
     "db2": (
         1.8325957145940461,
         -1.0471975511965979,

@@ -223,9 +223,7 @@ def synthesise2(
     """Return the adjoint of `analyse2`, by which every mode is inverted."""
     level, taps = low.shape[0], low.shape[-1]
     extension = adjoint_extension(mode)
-    rows, columns = (
-        band_lengths(n, taps=taps, level=level, extension=extension) for n in shape
-    )
+    rows, columns = (band_lengths(n, taps=taps, level=level, extension=extension) for n in shape)
     x = bands[0]
     for j, details in zip(reversed(range(level)), bands[1:], strict=True):
         size = (rows[j + 1], columns[j + 1])
