@@ -156,4 +156,5 @@ def trim_attributions(
         total = [t + weight * f for t, f in zip(total, found, strict=True)]
     if attribution == "saliency":
         return total
-    return [band * t for band, t in zip(bands, total, strict=True)]
+    found = [band * t for band, t in zip(bands, total, strict=True)]
+    return found if create_graph else [f.detach() for f in found]
