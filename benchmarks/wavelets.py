@@ -96,16 +96,21 @@ def resnet18() -> nn.Module:
     for wide, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
         layers += [Residual(width, wide, stride), Residual(wide, wide, 1)]
         width = wide
-    return Images(
-        nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 3))
-    )
+    return Images(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 3)))
 
 
 def digits_cnn() -> nn.Module:
     return Images(
         nn.Sequential(
-            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10),
+            nn.Conv2d(1, 32, 3),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(9216, 128),
+            nn.ReLU(),
+            nn.Linear(128, 10),
         )  # fmt: skip
     )
 
@@ -113,8 +118,14 @@ def digits_cnn() -> nn.Module:
 def small_cnn() -> nn.Module:
     return Images(
         nn.Sequential(
-            nn.Conv2d(1, 8, 5, 2, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.Conv2d(1, 8, 5, 2, 2),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 3, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, 2, 1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
             nn.Linear(32, 1),
         )  # fmt: skip
     )
@@ -251,7 +262,11 @@ def interleave(
 
 
 def speed_row(
-    name: str, times: tuple[list[float], list[float]], rival_name: str, target: float, **more: object
+    name: str,
+    times: tuple[list[float], list[float]],
+    rival_name: str,
+    target: float,
+    **more: object,
 ) -> Row:
     ours, rival = (float(np.median(t)) for t in times)
     return {
@@ -415,17 +430,21 @@ def exactness_rows() -> list[Row]:
             for seed in range(5):
                 for shape in ((40,), (63,), (300,), (20, 33)):
                     x = normal(4, *shape, seed=seed, dtype=dtype)
-                    layer = WaveletTransform(
-                        "db5", level=3, mode=mode, dimensions=len(shape)
-                    ).to(dtype)
+                    layer = WaveletTransform("db5", level=3, mode=mode, dimensions=len(shape)).to(
+                        dtype
+                    )
                     with torch.no_grad():
                         layer.angles.normal_(generator=torch.Generator().manual_seed(seed))
                         error = float((layer.inverse(layer(x), shape) - x).abs().max())
                     worst_back[dtype] = max(worst_back[dtype], error)
     return [
-        value_row("coefficients against PyWavelets, all modes", worst_table, "largest error", 1e-12),
+        value_row(
+            "coefficients against PyWavelets, all modes", worst_table, "largest error", 1e-12
+        ),
         value_row("closed form against TRIM, all modes", worst_trim, "relative error", 1e-12),
-        value_row("reconstruction, any angles, float64", worst_back[double], "largest error", 1e-12),
+        value_row(
+            "reconstruction, any angles, float64", worst_back[double], "largest error", 1e-12
+        ),
         value_row(
             "reconstruction, any angles, float32", worst_back[torch.float32], "largest error", 1e-5
         ),

@@ -52,9 +52,7 @@ def equations(angles, name, centre):
         found += [
             sum(h * (n - centre) ** p for n, h in enumerate(low)) for p in range(1, vanishing)
         ]
-    return [mpmath.mpf(f) / middle**i for i, f in enumerate(found)] + [
-        sum(low) - mpmath.sqrt(2)
-    ]
+    return [mpmath.mpf(f) / middle**i for i, f in enumerate(found)] + [sum(low) - mpmath.sqrt(2)]
 
 
 def solve(name):
@@ -67,7 +65,9 @@ def solve(name):
         for k in range(len(angles)):
             near = list(angles)
             near[k] += mpmath.mpf(10) ** -25
-            columns.append((mpmath.matrix(equations(near, name, centre)) - value) * mpmath.mpf(10) ** 25)
+            columns.append(
+                (mpmath.matrix(equations(near, name, centre)) - value) * mpmath.mpf(10) ** 25
+            )
         jacobian = mpmath.matrix(len(value), len(angles))
         for k, column in enumerate(columns):
             for i in range(len(value)):

@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from niwaki.core import ConfigError
 from niwaki.wavelets._filters import Wavelet
-from niwaki.wavelets._gradients import Attribution, Teacher, path_nodes
-from niwaki.wavelets._modes import Mode, adjoint_extension, check_mode
+from niwaki.wavelets._gradients import Teacher, check_attribution, path_nodes
+from niwaki.wavelets._modes import adjoint_extension, check_mode
 from niwaki.wavelets._transform import (
     Bands,
     Bands2,
@@ -26,7 +25,7 @@ def coefficient_attributions(
     wavelet: Wavelet,
     *,
     level: int,
-    mode: Mode = "zero",
+    mode: str = "zero",
     x: Float[Tensor, "*batch2 sample"] | None = None,
 ) -> Bands:
     """Return the attribution of every wavelet coefficient, without evaluating the teacher again.
@@ -55,9 +54,8 @@ def coefficient_attributions(
     ----------
     .. [1] ha2021, section 3, there by autograd through the inverse transform (TRIM).
     """
-    check_mode(mode)
     low = filters_of(wavelet, level, gradients)
-    bands = analyse(gradients, low, adjoint_extension(mode))
+    bands = analyse(gradients, low, adjoint_extension(check_mode(mode)))
     if x is None:
         return bands
     return [c * g for c, g in zip(dwt(x, wavelet, level=level, mode=mode), bands, strict=True)]
@@ -68,7 +66,7 @@ def coefficient_attributions2(
     wavelet: Wavelet,
     *,
     level: int,
-    mode: Mode = "zero",
+    mode: str = "zero",
     x: Float[Tensor, "*batch2 row column"] | None = None,
 ) -> Bands2:
     """Return the same for images, in the order of `dwt2`.
@@ -78,9 +76,8 @@ def coefficient_attributions2(
     gradients, wavelet, level, mode, x
         As for `coefficient_attributions`.
     """
-    check_mode(mode)
     low = filters_of(wavelet, level, gradients, axes=2)
-    bands = analyse2(gradients, low, adjoint_extension(mode))
+    bands = analyse2(gradients, low, adjoint_extension(check_mode(mode)))
     if x is None:
         return bands
     own = dwt2(x, wavelet, level=level, mode=mode)
@@ -101,7 +98,7 @@ def trim_attributions(
     *,
     analysis: Callable[[Tensor], Sequence[Tensor]],
     synthesis: Callable[[Sequence[Tensor]], Tensor],
-    attribution: Attribution = "saliency",
+    attribution: str = "saliency",
     target: int = 0,
     nodes: int = 64,
     create_graph: bool = False,
@@ -139,12 +136,8 @@ def trim_attributions(
     ----------
     .. [1] ha2021, section 3
     """
-    if attribution not in ("saliency", "input_x_gradient", "integrated_gradients"):
-        raise ConfigError(
-            f"attribution '{attribution}' is unknown; choose saliency, input_x_gradient or "
-            "integrated_gradients."
-        )
-    places, weights = path_nodes(nodes if attribution == "integrated_gradients" else 0)
+    kind = check_attribution(attribution)
+    places, weights = path_nodes(nodes if kind == "integrated_gradients" else 0)
     bands = [band if band.requires_grad else band.requires_grad_() for band in analysis(x)]
     residual = (x - synthesis(bands)).detach()
     total = [torch.zeros_like(band) for band in bands]
@@ -154,7 +147,7 @@ def trim_attributions(
         column = outputs.reshape(len(x), -1)[:, target]
         found = torch.autograd.grad(column.sum(), scaled, create_graph=create_graph)
         total = [t + weight * f for t, f in zip(total, found, strict=True)]
-    if attribution == "saliency":
+    if kind == "saliency":
         return total
-    found = [band * t for band, t in zip(bands, total, strict=True)]
-    return found if create_graph else [f.detach() for f in found]
+    products = [band * t for band, t in zip(bands, total, strict=True)]
+    return products if create_graph else [p.detach() for p in products]

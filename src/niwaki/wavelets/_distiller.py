@@ -11,7 +11,12 @@ from torch import Tensor
 
 from niwaki.core import ConfigError, InputError
 from niwaki.wavelets._filters import Wavelet, start_angles
-from niwaki.wavelets._gradients import Attribution, Teacher, input_gradients
+from niwaki.wavelets._gradients import (
+    Attribution,
+    Teacher,
+    check_attribution,
+    input_gradients,
+)
 from niwaki.wavelets._grow import Progress, SearchOptions
 from niwaki.wavelets._modes import Mode, check_mode
 from niwaki.wavelets._objective import Layout, Objective
@@ -85,8 +90,8 @@ class WaveletDistiller:
         *,
         taps: int = 10,
         level: int | None = None,
-        mode: Mode = "zero",
-        attribution: Attribution = "saliency",
+        mode: str = "zero",
+        attribution: str = "saliency",
         ratios: float | Sequence[float] | None = None,
         pick: float = 1.0,
         targets: Sequence[int] = (0,),
@@ -151,7 +156,7 @@ class WaveletDistiller:
         rng = np.random.default_rng(self.seed)
         self.paths_: dict[Hashable, Path] = {}
         for label, index in _members(groups, len(x)).items():
-            objective = Objective(x[index], g[:, index], self.layout_, self.mode, self.attribution)
+            objective = Objective(x[index], g[:, index], self.layout_, *self._choices())
             self.paths_[label] = search_path(
                 objective,
                 ratios=self._ratios(),
@@ -262,13 +267,11 @@ class WaveletDistiller:
             raise ConfigError("this WaveletDistiller is not fitted; call fit first.")
         return self.paths_
 
+    def _choices(self) -> tuple[Mode, Attribution]:
+        return check_mode(self.mode), check_attribution(self.attribution)
+
     def _layout(self, x: Tensor) -> Layout:
-        check_mode(self.mode)
-        if self.attribution not in ("saliency", "input_x_gradient", "integrated_gradients"):
-            raise ConfigError(
-                f"attribution '{self.attribution}' is unknown; choose saliency, input_x_gradient "
-                "or integrated_gradients."
-            )
+        self._choices()
         if self.taps < 2 or self.taps % 2:
             raise ConfigError(
                 f"{self.taps} taps were asked for; an orthonormal filter has an even number of at "

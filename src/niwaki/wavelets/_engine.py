@@ -165,7 +165,7 @@ def synthesise_rows(
 
 def convolve_axes(
     x: Float[Tensor, "*batch row column"], pair: Float[Tensor, "axis tap"], extension: Extension
-) -> Float[Tensor, "*batch band row column"]:
+) -> Float[Tensor, "*batch band row2 column2"]:
     """Return the four bands of one level by one convolution: fastest where nothing is recorded."""
     taps = pair.shape[-1]
     inside = extension == "zero" and not (x.shape[-1] % 2 or x.shape[-2] % 2)

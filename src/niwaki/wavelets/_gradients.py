@@ -3,16 +3,17 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from niwaki.core import InputError
+from niwaki.core import ConfigError, InputError
 
 Attribution = Literal["saliency", "input_x_gradient", "integrated_gradients"]
+ATTRIBUTIONS: tuple[Attribution, ...] = get_args(Attribution)
 Teacher = Callable[[Tensor], Tensor]
 _RANDOM = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _BATCH = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -99,6 +100,14 @@ def teacher_outputs(
     return torch.cat(parts)
 
 
+def check_attribution(name: str) -> Attribution:
+    """Return `name` as an attribution; raise ConfigError if it is none."""
+    for known in ATTRIBUTIONS:
+        if name == known:
+            return known
+    raise ConfigError(f"attribution '{name}' is unknown; choose one of {', '.join(ATTRIBUTIONS)}.")
+
+
 def path_nodes(nodes: int) -> tuple[list[float], list[float]]:
     """Return places and weights of Gauss-Legendre nodes on [0, 1]; none means the end alone."""
     if nodes == 0:
@@ -125,7 +134,7 @@ def _gradients(teacher: Teacher, part: Tensor, targets: Sequence[int]) -> Tensor
     return torch.stack(found)
 
 
-def _columns(outputs: Tensor, rows: int, targets: Sequence[int]) -> Tensor:
+def _columns(outputs: object, rows: int, targets: Sequence[int]) -> Tensor:
     if not isinstance(outputs, Tensor):
         raise InputError(
             f"the teacher returns {type(outputs).__name__}; wrap it so that it returns one tensor "

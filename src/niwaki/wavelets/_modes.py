@@ -16,10 +16,12 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 _OUTSIDE = -1
 
 
-def check_mode(mode: str) -> None:
-    """Raise ConfigError unless `mode` is a boundary mode."""
-    if mode not in MODES:
-        raise ConfigError(f"boundary mode '{mode}' is unknown; choose one of {', '.join(MODES)}.")
+def check_mode(mode: str) -> Mode:
+    """Return `mode` as a boundary mode; raise ConfigError if it is none."""
+    for known in MODES:
+        if mode == known:
+            return known
+    raise ConfigError(f"boundary mode '{mode}' is unknown; choose one of {', '.join(MODES)}.")
 
 
 def adjoint_extension(mode: Mode) -> Extension:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from niwaki.core import ConfigError, InputError
@@ -48,7 +48,7 @@ def max_level(length: int, taps: int) -> int:
 
 
 def dwt(
-    x: Float[Tensor, "*batch sample"], wavelet: Wavelet, *, level: int, mode: Mode = "zero"
+    x: Shaped[Tensor, " *signals"], wavelet: Wavelet, *, level: int, mode: str = "zero"
 ) -> Bands:
     """Return the bands A_J, D_J, ..., D_1 of signals, in PyWavelets' order and convention.
 
@@ -82,12 +82,11 @@ def dwt(
     [[1.41..., 2.82...], [0.0, 0.0]]
     """
     low = filters_of(wavelet, level, x)
-    _check(x, low, mode)
-    return analyse(x, low, mode)
+    return analyse(x, low, _check(x, low, mode))
 
 
 def idwt(
-    bands: Sequence[Tensor], wavelet: Wavelet, *, length: int, mode: Mode = "zero"
+    bands: Sequence[Tensor], wavelet: Wavelet, *, length: int, mode: str = "zero"
 ) -> Float[Tensor, "*batch sample"]:
     """Return the signals of `length` samples that have these bands: the inverse of `dwt`.
 
@@ -99,17 +98,16 @@ def idwt(
     InputError
         If the bands do not have the lengths that `dwt` gives for `length`.
     """
-    check_mode(mode)
     low = filters_of(wavelet, len(bands) - 1, bands[0])
-    return synthesise(bands, low, length=length, mode=mode)
+    return synthesise(bands, low, length=length, mode=check_mode(mode))
 
 
 def dwt2(
-    x: Float[Tensor, "*batch row column"],
+    x: Shaped[Tensor, " *images"],
     wavelet: Wavelet,
     *,
     level: int,
-    mode: Mode = "zero",
+    mode: str = "zero",
 ) -> Bands2:
     """Return A_J, (H, V, D)_J, ..., (H, V, D)_1 of images, in PyWavelets' order and convention.
 
@@ -131,9 +129,8 @@ def dwt2(
     if x.ndim < 2:
         raise InputError("dwt2 got one axis; give images with two, or use dwt for signals.")
     low = filters_of(wavelet, level, x, axes=2)
-    _check(x, low, mode)
     _check(x.transpose(-1, -2), low, mode)
-    return analyse2(x, low, mode)
+    return analyse2(x, low, _check(x, low, mode))
 
 
 def idwt2(
@@ -141,7 +138,7 @@ def idwt2(
     wavelet: Wavelet,
     *,
     shape: tuple[int, int],
-    mode: Mode = "zero",
+    mode: str = "zero",
 ) -> Float[Tensor, "*batch row column"]:
     """Return the images of `shape` that have these bands: the inverse of `dwt2`.
 
@@ -150,12 +147,11 @@ def idwt2(
     InputError
         If the bands do not have the shapes that `dwt2` gives for `shape`.
     """
-    check_mode(mode)
     first = bands[0]
     if not isinstance(first, Tensor):
         raise InputError("the first band is a tuple; expected the approximation A_J there.")
     low = filters_of(wavelet, len(bands) - 1, first, axes=2)
-    return synthesise2(bands, low, shape=shape, mode=mode)
+    return synthesise2(bands, low, shape=shape, mode=check_mode(mode))
 
 
 def analyse(x: Tensor, low: Float[Tensor, "level tap"], extension: Extension) -> Bands:
@@ -298,8 +294,8 @@ def filters_of(wavelet: Wavelet, level: int, like: Tensor, *, axes: int = 0) -> 
         ) from error
 
 
-def _check(x: Tensor, low: Tensor, mode: str) -> None:
-    check_mode(mode)
+def _check(x: Tensor, low: Tensor, mode: str) -> Mode:
+    known = check_mode(mode)
     if x.ndim == 0 or x.shape[-1] == 0:
         raise InputError("the signals are empty; give at least one sample per signal.")
     if mode == "reflect" and low.shape[0]:
@@ -311,3 +307,4 @@ def _check(x: Tensor, low: Tensor, mode: str) -> None:
                 "a level has one sample, which mode reflect cannot extend; use fewer levels or "
                 "another mode."
             )
+    return known
