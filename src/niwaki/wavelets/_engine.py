@@ -1,8 +1,11 @@
 """One level along one axis, by matrix products: dense where short, in frames where long."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from niwaki.wavelets._lattice import high_pass
@@ -33,20 +36,56 @@ def composed_matrix(
     low: Float[Tensor, "*batch level tap"], length: int, extension: Extension
 ) -> Float[Tensor, "*batch coefficient sample"]:
     """Return the matrix of all levels: rows of A_J, D_J, ..., D_1."""
-    taps, level = low.shape[-1], low.shape[-2]
-    lengths = band_lengths(length, taps=taps, level=level, extension=extension)
-    blocks: list[Tensor] = []
-    above: Tensor | None = None
-    for j in range(level):
-        step = level_matrix(low[..., j, :], lengths[j], extension)
-        both = step if above is None else step @ above
-        above, detail = both[..., : lengths[j + 1], :], both[..., lengths[j + 1] :, :]
-        blocks.append(detail)
-    if above is None:
-        return torch.eye(length, dtype=low.dtype, device=low.device).expand(
-            *low.shape[:-2], length, length
-        )
-    return torch.cat([above, *reversed(blocks)], -2)
+    if low.shape[-2] == 0:
+        whole = torch.eye(length, dtype=low.dtype, device=low.device)
+        return whole.expand(*low.shape[:-2], length, length)
+    made: Tensor = _Composed.apply(low, length, extension)  # type: ignore[no-untyped-call]
+    return made
+
+
+class _Composed(torch.autograd.Function):
+    """Product of all levels. Its backward pass is written out, as recording costs more than it."""
+
+    @staticmethod
+    def forward(ctx: Any, low: Tensor, length: int, extension: Extension) -> Tensor:
+        taps, level = low.shape[-1], low.shape[-2]
+        lengths = band_lengths(length, taps=taps, level=level, extension=extension)
+        pairs = torch.stack([low, high_pass(low)], -2)
+        steps, above, blocks = [], [], []
+        top: Tensor | None = None
+        for j in range(level):
+            design = level_design(lengths[j], taps, extension, low.dtype, low.device)
+            step = (pairs[..., j, :, :] @ design.T).reshape(*low.shape[:-2], -1, lengths[j])
+            both = step if top is None else step @ top
+            steps.append(step)
+            above.append(top)
+            top, detail = both.split(lengths[j + 1], -2)
+            blocks.append(detail)
+        ctx.kept = steps, above, (lengths, taps, extension)
+        return torch.cat([top, *reversed(blocks)], -2) if top is not None else low
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        steps, above, (lengths, taps, extension) = ctx.kept
+        sizes = [lengths[-1], *reversed(lengths[1:])]
+        top, *details = gradient.split(sizes, -2)
+        found = []
+        for j, detail in zip(reversed(range(len(steps))), details, strict=True):
+            both = torch.cat([top, detail], -2)
+            if j:
+                slope, top = both @ above[j].mT, steps[j].mT @ both
+            else:
+                slope = both
+            design = level_design(lengths[j], taps, extension, slope.dtype, slope.device)
+            found.append(slope.reshape(*slope.shape[:-2], 2, -1) @ design)
+        pairs = torch.stack(found[::-1], -3)
+        return pairs[..., 0, :] + _mirror(pairs[..., 1, :]), None, None
+
+
+def _mirror(slope: Tensor) -> Tensor:
+    """Return the adjoint of `high_pass`."""
+    return -high_pass(slope)
 
 
 def extend(x: Tensor, taps: int, *, extension: Extension, total: int, axis: int = -1) -> Tensor:

@@ -1,7 +1,7 @@
 """How sparse signals and attributions are in a wavelet: two numbers per wavelet, with gradients."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from niwaki.wavelets._engine import composed_matrix
 from niwaki.wavelets._gradients import Attribution
 from niwaki.wavelets._lattice import complete_angles, filter_from_angles
 from niwaki.wavelets._modes import Extension, Mode, adjoint_extension
-from niwaki.wavelets._transform import DENSE, analyse, analyse2
+from niwaki.wavelets._transform import DENSE, analyse, analyse2, join_columns, split_rows
 
 _BLOCK = 2**19  # coefficients at a time, so that a block stays in the cache
 
@@ -89,6 +89,7 @@ class Objective:
     layout: Layout
     mode: Mode = "zero"
     attribution: Attribution = "saliency"
+    scale: tuple[float, float] = field(init=False, default=(1.0, 1.0))
 
     def __post_init__(self) -> None:
         """Refuse what no wavelet can be learned from."""
@@ -114,6 +115,15 @@ class Objective:
                 "all gradients are zero: the teacher does not react to its input, so there is "
                 "nothing to distil; check the target and that the teacher is trained."
             )
+        object.__setattr__(self, "scale", self._scale())
+
+    def _scale(self) -> tuple[float, float]:
+        """Return what both sums are divided by."""
+        x, g = self.signals, self.gradients
+        norm_x, norm_g = float(x.norm()), float(g.norm())
+        product = math.sqrt(len(g)) * norm_x * norm_g
+        second = norm_g * math.sqrt(g.numel()) if self.attribution == "saliency" else product
+        return norm_x * math.sqrt(x.numel()), second
 
     def rows(self, index: np.ndarray) -> "Objective":
         """Return the objective over some samples."""
@@ -125,7 +135,9 @@ class Objective:
 
     def over(self, signals: Tensor, gradients: Tensor) -> "Objective":
         """Return the same objective over parts of its data, which need no second check."""
-        return _copy(self, signals=signals, gradients=gradients)
+        made = _copy(self, signals=signals, gradients=gradients)
+        object.__setattr__(made, "scale", made._scale())
+        return made
 
     def having(self, layout: Layout) -> "Objective":
         """Return the same objective for other filters."""
@@ -133,7 +145,7 @@ class Objective:
 
     def to(self, dtype: torch.dtype) -> "Objective":
         """Return the objective in another precision."""
-        return replace(self, signals=self.signals.to(dtype), gradients=self.gradients.to(dtype))
+        return self.over(self.signals.to(dtype), self.gradients.to(dtype))
 
     def scores(
         self, angles: Float[Tensor, "candidate filter free"]
@@ -145,18 +157,13 @@ class Objective:
         angles
             Free angles (radians).
         """
-        x, g = self.signals, self.gradients
+        x = self.signals
         lows = self.layout.lows(angles.to(x.device, x.dtype))
         if self.layout.axes == 1 and x.shape[-1] <= DENSE:
             raw = self._dense(lows)
         else:
             raw = torch.stack([self._banded(low) for low in lows])
-        norm_x, norm_g = float(x.norm()), float(g.norm())
-        first = norm_x * math.sqrt(x.numel())
-        product = math.sqrt(len(g)) * norm_x * norm_g
-        second = norm_g * math.sqrt(g.numel()) if self.attribution == "saliency" else product
-        scale: Tensor = raw.new_tensor([1 / first, 1 / second])
-        return raw * scale
+        return raw / raw.new_tensor(self.scale)
 
     def _extensions(self) -> tuple[Extension, Extension]:
         return self.mode, adjoint_extension(self.mode)
@@ -180,18 +187,31 @@ class Objective:
         own, adjoint = self._extensions()
         transform = analyse if self.layout.axes == 1 else analyse2
         x, g = self.signals, self.gradients.flatten(0, 1)
-        if own == adjoint:
-            both = _flat(transform(torch.cat([x, g]), low, own))
-            pairs = [(band[: len(x)], band[len(x) :]) for band in both]
+        saliency = self.attribution == "saliency"
+        if saliency and own == adjoint and self.layout.axes == 2:
+            return self._stacked(torch.cat([x, g]), low, own)
+        bands = _flat(transform(x, low, own)), _flat(transform(g, low, adjoint))
+        first = torch.stack([torch.linalg.vector_norm(c, 1) for c in bands[0]]).sum()
+        if saliency:
+            parts = [torch.linalg.vector_norm(a, 1) for a in bands[1]]
         else:
-            bands = _flat(transform(x, low, own)), _flat(transform(g, low, adjoint))
-            pairs = list(zip(*bands, strict=True))
-        first = torch.stack([torch.linalg.vector_norm(c, 1) for c, _ in pairs]).sum()
-        if self.attribution == "saliency":
-            parts = [torch.linalg.vector_norm(a, 1) for _, a in pairs]
-        else:
-            parts = [(c * a.view(len(self.gradients), *c.shape)).abs().sum() for c, a in pairs]
+            parts = [
+                (c * a.view(len(self.gradients), *c.shape)).abs().sum()
+                for c, a in zip(*bands, strict=True)
+            ]
         return torch.stack([first, torch.stack(parts).sum()])
+
+    def _stacked(self, both: Tensor, low: Tensor, extension: Extension) -> Tensor:
+        """Return both sums of images and gradients that go through one transform together."""
+        count, total = len(self.signals), torch.zeros((), device=both.device)
+        for pair in low:
+            top, bottom = split_rows(both, pair[0], extension)
+            left, right = (join_columns(half, pair[1], extension) for half in (top, bottom))
+            width = left.shape[-1] // 2
+            both, one = _band_sums(left, count, width)
+            _, two = _band_sums(right, count, 0)
+            total = total + one + two
+        return total + _band_sums(both, count, 0)[1]
 
 
 def _copy(objective: Objective, **changes: Any) -> Objective:
@@ -233,6 +253,31 @@ class _AbsoluteSum(torch.autograd.Function):
         return None, slope * gradient[:, None, None]
 
 
+class _BandSums(torch.autograd.Function):
+    """Absolute sums of the first `count` samples and of the others, but for the first columns.
+
+    Those columns, which the next level takes, come back as they are. One pass, where slices
+    would fill a whole gradient each.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, bands: Tensor, count: int, width: int) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(bands)
+        ctx.count, ctx.width = count, width
+        rest = bands[..., width:]
+        parts = [torch.linalg.vector_norm(part, 1) for part in (rest[:count], rest[count:])]
+        return bands[..., :width].contiguous(), torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx: Any, kept: Tensor, sums: Tensor) -> tuple[Tensor, None, None]:
+        (bands,) = ctx.saved_tensors
+        slope = bands.sign()
+        slope[: ctx.count] *= sums[0]
+        slope[ctx.count :] *= sums[1]
+        slope[..., : ctx.width] = kept
+        return slope, None, None
+
+
 class _ProductSum(torch.autograd.Function):
     """Sum of ``|x @ first.T| * |g @ second.T|`` per candidate, gradient taken on the way."""
 
@@ -257,6 +302,11 @@ class _ProductSum(torch.autograd.Function):
 
 def _absolute_sum(rows: Tensor, matrix: Tensor) -> Tensor:
     made: Tensor = _AbsoluteSum.apply(rows, matrix)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _band_sums(bands: Tensor, count: int, width: int) -> tuple[Tensor, Tensor]:
+    made: tuple[Tensor, Tensor] = _BandSums.apply(bands, count, width)  # type: ignore[no-untyped-call]
     return made
 
 

@@ -205,7 +205,9 @@ def analyse_axes(
     if x.dtype == torch.float32 and not records_gradient(x, pair) and max(x.shape[-2:]) > FEW:
         a, h, v, d = convolve_axes(x, pair, extension).unbind(-3)
         return a, (h, v, d)
-    (a, v), (h, d) = (_along(half, pair[1], extension) for half in _down(x, pair[0], extension))
+    (a, v), (h, d) = (
+        _along(half, pair[1], extension) for half in split_rows(x, pair[0], extension)
+    )
     return a, (h, v, d)
 
 
@@ -239,15 +241,21 @@ def synthesise2(
     return x
 
 
-def _along(x: Tensor, low: Tensor, extension: Extension) -> tuple[Tensor, Tensor]:
+def join_columns(x: Tensor, low: Tensor, extension: Extension) -> Tensor:
+    """Return low and high band of images along the last axis, side by side."""
     if x.shape[-1] > DENSE:
-        return analyse_framed(x, low, extension)
-    both = x @ level_matrix(low, x.shape[-1], extension).T
+        return torch.cat(analyse_framed(x, low, extension), -1)
+    return x @ level_matrix(low, x.shape[-1], extension).T
+
+
+def _along(x: Tensor, low: Tensor, extension: Extension) -> tuple[Tensor, Tensor]:
+    both = join_columns(x, low, extension)
     first, second = both.split(both.shape[-1] // 2, -1)
     return first, second
 
 
-def _down(x: Tensor, low: Tensor, extension: Extension) -> tuple[Tensor, Tensor]:
+def split_rows(x: Tensor, low: Tensor, extension: Extension) -> tuple[Tensor, Tensor]:
+    """Return low and high band of images along the second-last axis."""
     if x.shape[-2] > FEW:
         return analyse_rows(x, low, extension)
     both = level_matrix(low, x.shape[-2], extension) @ x
