@@ -116,19 +116,10 @@ def digits_cnn() -> nn.Module:
 
 
 def small_cnn() -> nn.Module:
-    return Images(
-        nn.Sequential(
-            nn.Conv2d(1, 8, 5, 2, 2),
-            nn.ReLU(),
-            nn.Conv2d(8, 16, 3, 2, 1),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 2, 1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(32, 1),
-        )  # fmt: skip
-    )
+    layers: list[nn.Module] = []
+    for width_in, width in ((1, 8), (8, 16), (16, 32)):
+        layers += [nn.Conv2d(width_in, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return Images(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 1)))
 
 
 def ffn() -> nn.Module:
@@ -204,7 +195,7 @@ def rival_penalties(low: Tensor) -> Tensor:
 
 def rival_step(teacher: nn.Module, x: Tensor, level: int, targets: int) -> Callable[[], None]:
     low = named_filter("db5", x.dtype).clone().requires_grad_()
-    optimiser = torch.optim.Adam([low], lr=1e-6)
+    optimiser = torch.optim.Adam([low], lr=1e-6, fused=True)
     shape = tuple(x.shape[1:])
 
     def step() -> None:
@@ -232,7 +223,7 @@ def our_step(teacher: nn.Module, x: Tensor, level: int, targets: int) -> Callabl
     objective = Objective(x, gradients, Layout(10, level, x.ndim - 1))
     layer = WaveletTransform("db5", level=level)
     angles = layer.angles.detach().to(x.dtype)[None].requires_grad_()
-    optimiser = torch.optim.Adam([angles], lr=1e-6)
+    optimiser = torch.optim.Adam([angles], lr=1e-6, fused=True)
 
     def step() -> None:
         optimiser.zero_grad()

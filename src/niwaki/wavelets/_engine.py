@@ -155,8 +155,7 @@ def analyse_rows(
     matrix, outputs = _frame(low)
     frames, width = -(-count // outputs), 2 * outputs
     ended = extend(x, taps, extension=extension, total=frames * width + taps - 2, axis=-2)
-    blocks = ended.unfold(-2, width + taps - 2, width).transpose(-1, -2)
-    flat = blocks.reshape(-1, width + taps - 2, columns)
+    flat: Tensor = _Blocks.apply(ended, width, taps - 2)  # type: ignore[no-untyped-call]
     out = torch.bmm(matrix.T.expand(len(flat), -1, -1), flat)
     out = out.view(*x.shape[:-2], frames, 2, outputs, columns)
     first, second = (
@@ -164,6 +163,30 @@ def analyse_rows(
         for band in out.unbind(-3)
     )
     return first, second
+
+
+class _Blocks(torch.autograd.Function):
+    """Overlapping blocks of rows; folding them back is a copy and the addition of the overlaps."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, width: int, overlap: int) -> Tensor:
+        ctx.shape, ctx.width = x.shape, width
+        blocks = x.unfold(-2, width + overlap, width).transpose(-1, -2)
+        return blocks.reshape(-1, width + overlap, x.shape[-1])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        *batch, rows, columns = ctx.shape
+        width, overlap = ctx.width, gradient.shape[-2] - ctx.width
+        frames = (rows - overlap) // width
+        parts = gradient.view(-1, frames, width + overlap, columns)
+        out = gradient.new_empty(len(parts), rows, columns)
+        body = out[:, : frames * width].view(len(parts), frames, width, columns)
+        body.copy_(parts[:, :, :width])
+        body[:, 1:, :overlap] += parts[:, :-1, width:]
+        out[:, frames * width :] = parts[:, -1, width:]
+        return out.view(*batch, rows, columns), None, None
 
 
 def synthesise_framed(

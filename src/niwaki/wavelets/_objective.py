@@ -205,11 +205,10 @@ class Objective:
         """Return both sums of images and gradients that go through one transform together."""
         count, total = len(self.signals), torch.zeros((), device=both.device)
         for pair in low:
-            top, bottom = split_rows(both, pair[0], extension)
-            left, right = (join_columns(half, pair[1], extension) for half in (top, bottom))
-            width = left.shape[-1] // 2
-            both, one = _band_sums(left, count, width)
-            _, two = _band_sums(right, count, 0)
+            wide = join_columns(both, pair[1], extension)
+            top, bottom = split_rows(wide, pair[0], extension)
+            both, one = _band_sums(top, count, top.shape[-1] // 2)
+            _, two = _band_sums(bottom, count, 0)
             total = total + one + two
         return total + _band_sums(both, count, 0)[1]
 

@@ -205,9 +205,9 @@ def analyse_axes(
     if x.dtype == torch.float32 and not records_gradient(x, pair) and max(x.shape[-2:]) > FEW:
         a, h, v, d = convolve_axes(x, pair, extension).unbind(-3)
         return a, (h, v, d)
-    (a, v), (h, d) = (
-        _along(half, pair[1], extension) for half in split_rows(x, pair[0], extension)
-    )
+    wide = join_columns(x, pair[1], extension)  # first, as most often `x` needs no gradient
+    halves = split_rows(wide, pair[0], extension)
+    (a, v), (h, d) = (half.split(half.shape[-1] // 2, -1) for half in halves)
     return a, (h, v, d)
 
 
@@ -246,12 +246,6 @@ def join_columns(x: Tensor, low: Tensor, extension: Extension) -> Tensor:
     if x.shape[-1] > DENSE:
         return torch.cat(analyse_framed(x, low, extension), -1)
     return x @ level_matrix(low, x.shape[-1], extension).T
-
-
-def _along(x: Tensor, low: Tensor, extension: Extension) -> tuple[Tensor, Tensor]:
-    both = join_columns(x, low, extension)
-    first, second = both.split(both.shape[-1] // 2, -1)
-    return first, second
 
 
 def split_rows(x: Tensor, low: Tensor, extension: Extension) -> tuple[Tensor, Tensor]:
