@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from niwaki.core._errors import RunFolderError
 from niwaki.core._records import Measured, Record
@@ -111,8 +111,8 @@ class BandSummary(Record):
     longest: float | None
     data: float
     attributions: float
-    example: list[float] = []
-    example_attributions: list[float] = []
+    example: list[float] = Field(default_factory=list)
+    example_attributions: list[float] = Field(default_factory=list)
 
 
 class DistillRecord(Record):
@@ -132,13 +132,13 @@ class DistillRecord(Record):
     rows: list[DistillRow]
     curves: list[WaveletCurves]
     bands: list[BandSummary]
-    example: list[Measured] = []
+    example: list[Measured] = Field(default_factory=list)
     reconstruction_error: float
     searches: int
     teacher_seconds: float
     search_seconds: float
-    warnings: list[str] = []
-    provenance: dict[str, str] = {}
+    warnings: list[str] = Field(default_factory=list)
+    provenance: dict[str, str] = Field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the record as indented JSON."""

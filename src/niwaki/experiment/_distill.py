@@ -265,9 +265,14 @@ def _run(
     chosen = distiller.points_[None]
     if response is not None:
         best, models = best_model(
-            material.x[train], response[train], path, layout=layout, mode=config.mode,
-            options=_features(config), readout=config.readout,
-        )  # fmt: skip
+            material.x[train],
+            response[train],
+            path,
+            layout=layout,
+            mode=config.mode,
+            options=_features(config),
+            readout=config.readout,
+        )
         chosen = best.point
     points = [
         _point(p, models[i] if models else None, material, layout, config, p is chosen)
@@ -299,7 +304,7 @@ def _run(
             layout=layout,
             mode=config.mode,
             example=example,
-        ),  # fmt: skip
+        ),
         example=material.x[example].tolist() if layout.axes == 1 else [],
         reconstruction_error=float(np.abs(back - material.x[:256].numpy()).max()),
         searches=len(path.history),
@@ -374,10 +379,14 @@ def _rows(
     compare = as_filter(config.compare)
     fixed_layout = Layout(len(compare), layout.level, layout.axes)
     fixed = fit_model(
-        material.x[train], response[train],
+        material.x[train],
+        response[train],
         Point(0.0, start_angles(compare)[0][None], math.nan, math.nan, config.compare),
-        layout=fixed_layout, mode=config.mode, options=_features(config), readout=config.readout,
-    )  # fmt: skip
+        layout=fixed_layout,
+        mode=config.mode,
+        options=_features(config),
+        readout=config.readout,
+    )
     named = [("distilled", own), ("no attribution", models[0]), (config.compare, fixed)]
     rows = [
         DistillRow(
@@ -396,9 +405,12 @@ def _rows(
     if teacher is not None:
         seconds = cpu_seconds(lambda: teacher_outputs(teacher, x, targets=(config.target,)))
     score = r2_score(y, material.outputs[test])
-    return [*rows, DistillRow(
-        method="teacher", parameters=None, kept=None, cv_r2=None, test_r2=score, seconds=seconds
-    )]  # fmt: skip
+    return [
+        *rows,
+        DistillRow(
+            method="teacher", parameters=None, kept=None, cv_r2=None, test_r2=score, seconds=seconds
+        ),
+    ]
 
 
 def _example(material: _Material, point: Point, layout: Layout) -> int:

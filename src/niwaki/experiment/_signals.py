@@ -127,7 +127,7 @@ def load_teacher(path: Path) -> Callable[[Tensor], Tensor]:
             program: Any = torch.export.load(str(path))
         module = program.module()
         fixed = _batch(program)
-    except Exception as error:  # noqa: BLE001  # a damaged archive fails in many ways: decision 11
+    except Exception as error:  # a damaged archive fails in many ways: decision 11
         raise InputError(
             f"{path} cannot be read as an exported program; write it again with torch.export.save "
             f"and this version of PyTorch ({torch.__version__})."

@@ -31,12 +31,12 @@ def write_figures(folder: Path) -> list[Path]:
     written = []
     for name, figure in figures.items():
         path = place / f"{name}.svg"
-        write_atomic(path, _with_style(figure) + "\n")
+        write_atomic(path, with_style(figure) + "\n")
         written.append(path)
     return written
 
 
-def _with_style(markup: Markup) -> str:
+def with_style(markup: Markup) -> str:
     """Return the figure with the page's rules for plots inside and the page's paper behind."""
     figure = str(markup)  # text operations on Markup would escape our own elements
     start = figure.index(">") + 1

@@ -4,7 +4,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,11 +17,11 @@ from niwaki.wavelets._features import (
     peak_kernels,
     top_coefficients,
 )
-from niwaki.wavelets._modes import Mode, adjoint_extension
+from niwaki.wavelets._modes import Extension, adjoint_extension, check_mode
 from niwaki.wavelets._objective import Layout
-from niwaki.wavelets._readout import Kind, Readout, fit_readout
+from niwaki.wavelets._readout import Readout, fit_readout
 from niwaki.wavelets._search import Path, Point
-from niwaki.wavelets._transform import analyse, analyse2
+from niwaki.wavelets._transform import Bands, Bands2, analyse, analyse2
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class FeatureOptions:
         For ``peaks``: bins per kernel (count).
     """
 
-    kind: Literal["top", "all", "peaks"] = "top"
+    kind: str = "top"
     count: int = 6
     signed: bool = True
     positions: bool = False
@@ -70,7 +69,7 @@ class DistilledModel:
 
     point: Point
     layout: Layout
-    mode: Mode
+    mode: str
     options: FeatureOptions
     readout: Readout
     edges: Tensor | None = field(default=None)
@@ -118,7 +117,7 @@ def features_of(
     point: Point,
     *,
     layout: Layout,
-    mode: Mode,
+    mode: str,
     options: FeatureOptions,
     edges: Tensor | None = None,
 ) -> tuple[Float[np.ndarray, "sample feature"], Tensor | None]:
@@ -148,7 +147,7 @@ def features_of(
         edges = peak_edges(x, kernels, bins=options.bins) if edges is None else edges
         found = peak_histograms(x, kernels, edges)
         return found.double().cpu().numpy(), edges
-    bands = analyse(x, lows, mode) if layout.axes == 1 else analyse2(x, lows, mode)
+    bands = _coefficients(x, lows, check_mode(mode))
     if options.kind == "top":
         found = top_coefficients(
             bands, count=options.count, signed=options.signed, positions=options.positions
@@ -156,6 +155,10 @@ def features_of(
     else:
         found = torch.cat(flat_bands(bands), 1)
     return found.double().cpu().numpy(), None
+
+
+def _coefficients(x: Tensor, lows: Tensor, extension: Extension) -> Bands | Bands2:
+    return analyse(x, lows, extension) if lows.ndim == 2 else analyse2(x, lows, extension)
 
 
 def flat_bands(bands: Sequence[Tensor | tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:
@@ -170,9 +173,9 @@ def fit_model(
     point: Point,
     *,
     layout: Layout,
-    mode: Mode = "zero",
+    mode: str = "zero",
     options: FeatureOptions | None = None,
-    readout: Kind = "linear",
+    readout: str = "linear",
     groups: Int[np.ndarray, " sample2"] | None = None,
 ) -> DistilledModel:
     """Return the linear model of a wavelet's features, cross-validated.
@@ -207,9 +210,9 @@ def best_model(
     path: Path,
     *,
     layout: Layout,
-    mode: Mode = "zero",
+    mode: str = "zero",
     options: FeatureOptions | None = None,
-    readout: Kind = "linear",
+    readout: str = "linear",
     groups: Int[np.ndarray, " sample2"] | None = None,
 ) -> tuple[DistilledModel, list[DistilledModel]]:
     """Return the model of the point of a path with the best cross-validated score, and all.
@@ -246,7 +249,7 @@ def kept_share(
     point: Point,
     *,
     layout: Layout,
-    mode: Mode = "zero",
+    mode: str = "zero",
     threshold: float = 0.1,
 ) -> float:
     """Return the share of coefficients that matter both to the data and to the teacher.
@@ -266,11 +269,11 @@ def kept_share(
         Relative threshold (dimensionless).
     """
     lows = layout.lows(point.angles).to(x.device, x.dtype)
-    transform = analyse if layout.axes == 1 else analyse2
-    c = torch.cat(flat_bands(transform(x, lows, mode)), 1).abs()
-    extension = adjoint_extension(mode)
+    own = check_mode(mode)
+    extension = adjoint_extension(own)
+    c = torch.cat(flat_bands(_coefficients(x, lows, own)), 1).abs()
     a = torch.stack(
-        [torch.cat(flat_bands(transform(g, lows, extension)), 1).abs() for g in gradients]
+        [torch.cat(flat_bands(_coefficients(g, lows, extension)), 1).abs() for g in gradients]
     ).amax(0)
     both = (c > threshold * c.square().mean().sqrt()) & (a > threshold * a.square().mean().sqrt())
     return float(both.double().mean())
@@ -278,7 +281,7 @@ def kept_share(
 
 @torch.no_grad()
 def band_shares(
-    x: Tensor, *, point: Point, layout: Layout, adjoint: bool = False, mode: Mode = "zero"
+    x: Tensor, *, point: Point, layout: Layout, adjoint: bool = False, mode: str = "zero"
 ) -> list[float]:
     """Return the share of the energy of signals, or of gradients, in each band (dimensionless).
 
@@ -292,11 +295,11 @@ def band_shares(
         Whether to use the adjoint of the synthesis, which is what gradients transform by.
     """
     lows = layout.lows(point.angles).to(x.device, x.dtype)
-    transform = analyse if layout.axes == 1 else analyse2
-    extension = adjoint_extension(mode) if adjoint else mode
+    own = check_mode(mode)
+    extension: Extension = adjoint_extension(own) if adjoint else own
     energies = [
         float(sum(b.square().sum() for b in ((band,) if isinstance(band, Tensor) else band)))
-        for band in transform(x, lows, extension)
+        for band in _coefficients(x, lows, extension)
     ]
     total = sum(energies) or 1.0
     return [energy / total for energy in energies]

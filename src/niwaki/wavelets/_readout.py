@@ -46,7 +46,7 @@ def fit_readout(
     features: Float[np.ndarray, "sample feature"],
     response: Float[np.ndarray, " sample2"],
     *,
-    kind: Kind = "linear",
+    kind: str = "linear",
     folds: int = 5,
     groups: Int[np.ndarray, " sample3"] | None = None,
     seed: int = 0,
@@ -104,7 +104,7 @@ def r2_score(truth: Float[np.ndarray, " sample"], guess: Float[np.ndarray, " sam
     return float(1 - residual / spread)
 
 
-def _estimator(kind: Kind, seed: int):  # type: ignore[no-untyped-def]  # scikit-learn has no types
+def _estimator(kind: str, seed: int):  # type: ignore[no-untyped-def]  # scikit-learn has no types
     from sklearn.linear_model import LassoCV, LinearRegression, RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
