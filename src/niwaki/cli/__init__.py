@@ -3,6 +3,7 @@
 from niwaki.cli import _benchmark as _benchmark
 from niwaki.cli import _data as _data
 from niwaki.cli import _demo as _demo
+from niwaki.cli import _distill as _distill
 from niwaki.cli import _doctor as _doctor
 from niwaki.cli import _evaluate as _evaluate
 from niwaki.cli import _export as _export

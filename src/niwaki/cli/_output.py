@@ -53,8 +53,10 @@ def _cell(value: object) -> str:
 
 
 @contextmanager
-def training_progress(quiet: bool) -> Iterator[Callable[[str, int, int, float], None] | None]:
-    """Give a callback that draws one bar per arm on standard error, with the time remaining."""
+def training_progress(
+    quiet: bool, measure: str = "held-out"
+) -> Iterator[Callable[[str, int, int, float], None] | None]:
+    """Give a callback that draws one bar per arm or stage, with its measure and the time left."""
     if quiet:
         yield None
         return
@@ -64,7 +66,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[str, int, int, float], 
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("held-out {task.fields[loss]:.3g}"),
+        TextColumn(measure + " {task.fields[loss]:.3g}"),
         console=console,
         disable=not console.is_terminal,
     ) as bars:

@@ -9,6 +9,11 @@ from niwaki.core._arrays import PairVector as PairVector
 from niwaki.core._arrays import StateArray as StateArray
 from niwaki.core._arrays import TimesArray as TimesArray
 from niwaki.core._arrays import ValuesArray as ValuesArray
+from niwaki.core._distill_record import BandSummary as BandSummary
+from niwaki.core._distill_record import DistillPoint as DistillPoint
+from niwaki.core._distill_record import DistillRecord as DistillRecord
+from niwaki.core._distill_record import DistillRow as DistillRow
+from niwaki.core._distill_record import WaveletCurves as WaveletCurves
 from niwaki.core._errors import AlignmentError as AlignmentError
 from niwaki.core._errors import ConfigError as ConfigError
 from niwaki.core._errors import DivergedError as DivergedError

@@ -1,5 +1,7 @@
 """One offline HTML page, and a model card, from a run folder."""
 
+from niwaki.report._distill import build_distill_report as build_distill_report
+from niwaki.report._distill import write_distill_report as write_distill_report
 from niwaki.report._headline import headline as headline
 from niwaki.report._motifs import motif_words as motif_words
 from niwaki.report._page import build_report as build_report

@@ -54,7 +54,7 @@ def build_report(folder: Path) -> str:
     edges = read_edges(folder / "network.tsv")
     style, script = static_file("report.css"), static_file("report.js")
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             record=record,
@@ -74,7 +74,7 @@ def build_report(folder: Path) -> str:
             **_tables(record),
             style=Markup(style),  # ours, from the package
             script=Markup(script),
-            policy=_policy(style, script),
+            policy=page_policy(style, script),
         )
     )
 
@@ -179,7 +179,7 @@ def _hints(record: RunRecord) -> list[str]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("niwaki.report"),
         undefined=StrictUndefined,
@@ -197,7 +197,7 @@ def static_file(name: str) -> str:
     return (files("niwaki.report") / "static" / name).read_text(encoding="utf-8")
 
 
-def _policy(style: str, script: str) -> str:
+def page_policy(style: str, script: str) -> str:
     """Return a content policy that allows our style and script, by hash, and nothing else."""
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "

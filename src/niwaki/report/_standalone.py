@@ -32,7 +32,7 @@ def write_figures(folder: Path) -> list[Path]:
     written = []
     for name, figure in figures.items():
         path = place / f"{name}.svg"
-        write_atomic(path, _with_style(figure) + "\n")
+        write_atomic(path, with_style(figure) + "\n")
         written.append(path)
     return written
 
@@ -40,10 +40,10 @@ def write_figures(folder: Path) -> list[Path]:
 def motif_svg(summary: MotifSummary) -> str | None:
     """Return the figure of motifs as a file of its own; None where every null fixes every motif."""
     figure = motif_figure(summary.rows)
-    return None if figure is None else _with_style(figure) + "\n"
+    return None if figure is None else with_style(figure) + "\n"
 
 
-def _with_style(markup: Markup) -> str:
+def with_style(markup: Markup) -> str:
     """Return the figure with the page's rules for plots inside and the page's paper behind."""
     figure = str(markup)  # text operations on Markup would escape our own elements
     start = figure.index(">") + 1

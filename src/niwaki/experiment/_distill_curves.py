@@ -1,0 +1,80 @@
+"""What a report draws of a wavelet and its bands."""
+
+import torch
+from torch import Tensor
+
+from niwaki.core import BandSummary, WaveletCurves
+from niwaki.wavelets import (
+    Layout,
+    Point,
+    band_shares,
+    cascade,
+    coefficient_attributions,
+    dwt,
+    frequency_response,
+)
+
+
+def wavelet_curves(name: str, low: Tensor) -> WaveletCurves:
+    """Return scaling function, wavelet function and frequency response of a filter."""
+    positions, scaling, wavelet = cascade(low)
+    frequencies, low_gain, high_gain = frequency_response(low, points=65)
+    return WaveletCurves(
+        name=name,
+        taps=low.tolist(),
+        positions=positions.tolist(),
+        scaling=scaling.tolist(),
+        wavelet=wavelet.tolist(),
+        frequencies=frequencies.tolist(),
+        low_gain=low_gain.tolist(),
+        high_gain=high_gain.tolist(),
+    )
+
+
+@torch.no_grad()
+def band_summaries(
+    x: Tensor,
+    gradients: Tensor,
+    *,
+    point: Point,
+    layout: Layout,
+    mode: str,
+    example: int,
+) -> list[BandSummary]:
+    """Return the bands, how much of data and attributions they hold, and one example.
+
+    Parameters
+    ----------
+    x, gradients
+        Signals and input gradients.
+    point, layout, mode
+        The wavelet.
+    example
+        Sample to show, for signals (index).
+    """
+    data = band_shares(x, point=point, layout=layout, mode=mode)
+    flat = gradients.flatten(0, 1)
+    attributed = band_shares(flat, point=point, layout=layout, adjoint=True, mode=mode)
+    level = layout.level
+    coefficients: list[list[float]] = [[] for _ in data]
+    attributions: list[list[float]] = [[] for _ in data]
+    if layout.axes == 1:
+        low = layout.lows(point.angles).to(x.dtype)
+        one, gradient = x[example], gradients[0, example]
+        coefficients = [b.tolist() for b in dwt(one, low, level=level, mode=mode)]
+        found = coefficient_attributions(gradient, low, level=level, mode=mode)
+        attributions = [b.tolist() for b in found]
+    names = [f"A{level}", *(f"D{j}" for j in range(level, 0, -1))]
+    depths = [level, *range(level, 0, -1)]
+    return [
+        BandSummary(
+            name=name,
+            shortest=2.0 ** (depth + 1) if name[0] == "A" else 2.0**depth,
+            longest=None if name[0] == "A" else 2.0 ** (depth + 1),
+            data=data[i],
+            attributions=attributed[i],
+            example=coefficients[i],
+            example_attributions=attributions[i],
+        )
+        for i, (name, depth) in enumerate(zip(names, depths, strict=True))
+    ]

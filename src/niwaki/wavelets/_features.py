@@ -1,0 +1,191 @@
+"""From coefficients to a few numbers per sample that a linear model can use."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from niwaki.core import ConfigError, InputError
+from niwaki.wavelets._filters import Wavelet, as_filter
+from niwaki.wavelets._lattice import high_pass
+
+LAPLACE = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
+ROBERTS = (
+    ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 0.0)),
+    ((0.0, 1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+)
+
+
+def top_coefficients(
+    bands: Sequence[Tensor | Sequence[Tensor]],
+    *,
+    count: int = 6,
+    signed: bool = True,
+    positions: bool = False,
+) -> Float[Tensor, "sample feature"]:
+    """Return the largest coefficients of every band, in falling order.
+
+    Parameters
+    ----------
+    bands
+        From `dwt` (samples first) or `dwt2`; the order of features is that of the bands.
+    count
+        Coefficients per band (count); a shorter band gives all it has.
+    signed
+        Rank by value, as the original study does; otherwise by absolute value, with the sign lost.
+    positions
+        Add the place of each, as a share of the band's length (dimensionless). Without them the
+        features are nearly blind to when something happens.
+
+    Raises
+    ------
+    ConfigError
+        If `count` is not positive.
+
+    References
+    ----------
+    .. [1] ha2021, section 5
+
+    Examples
+    --------
+    >>> top_coefficients([torch.tensor([[1.0, 5.0, -9.0]])], count=2)
+    tensor([[5., 1.]])
+    """
+    if count < 1:
+        raise ConfigError(f"{count} coefficients per band were asked for; give at least 1.")
+    parts = []
+    for band in _each(bands):
+        flat = band.flatten(1) if signed else band.flatten(1).abs()
+        values, places = flat.topk(min(count, flat.shape[1]), dim=1)
+        parts.append(values)
+        if positions:
+            parts.append(places.to(values.dtype) / max(flat.shape[1] - 1, 1))
+    return torch.cat(parts, 1)
+
+
+def _each(bands: Sequence[Tensor | Sequence[Tensor]]) -> list[Tensor]:
+    found: list[Tensor] = []
+    for band in bands:
+        found.extend([band] if isinstance(band, Tensor) else band)
+    return found
+
+
+def peak_kernels(wavelet: Wavelet, *, width: int = 3) -> Float[Tensor, "kernel row column"]:
+    """Return four small image filters of a wavelet: LL, LH, HL and HH.
+
+    Low-pass and high-pass filter are cut to the window of `width` taps that holds the most of
+    their energy; the kernels are outer products of both, the last three without their mean.
+
+    Parameters
+    ----------
+    wavelet
+        Name, PyWavelets object or low-pass taps.
+    width
+        Taps of the window (count, odd).
+
+    References
+    ----------
+    .. [1] ha2021, section 6. Unlike the released code, which leaves out the last window.
+    """
+    low = as_filter(wavelet).to("cpu", torch.float64)
+    cut = [_window(taps, width) for taps in (low, high_pass(low))]
+    kernels = torch.stack([torch.outer(a, b) for a in cut for b in cut])
+    kernels[1:] -= kernels[1:].mean((1, 2), keepdim=True)
+    return kernels
+
+
+def _window(taps: Tensor, width: int) -> Tensor:
+    if width < 1 or width % 2 == 0:
+        raise ConfigError(f"the window has {width} taps; give an odd number, such as 3.")
+    if len(taps) < width:
+        short = width - len(taps)
+        return torch.nn.functional.pad(taps, (short // 2, short - short // 2))
+    energy = taps.unfold(0, width, 1).square().sum(1)
+    start = int(energy.argmax())
+    return taps[start : start + width]
+
+
+def peaks(maps: Float[Tensor, "sample row column"]) -> Bool[Tensor, "sample row column"]:
+    """Return where a pixel exceeds all of its eight neighbours; border pixels never do."""
+    if maps.shape[-1] < 3 or maps.shape[-2] < 3:
+        raise InputError(
+            f"maps of {maps.shape[-2]} by {maps.shape[-1]} pixels have no inner pixel; give maps "
+            "of at least 3 by 3."
+        )
+    ring = torch.nn.functional.max_pool2d(maps.unsqueeze(1), 3, stride=1, padding=1).squeeze(1)
+    found = maps == ring
+    windows = torch.nn.functional.unfold(maps.unsqueeze(1), 3, padding=1)
+    ties = (windows == maps.flatten(1).unsqueeze(1)).sum(1).view_as(maps)
+    found &= ties == 1
+    found[..., 0, :] = found[..., -1, :] = False
+    found[..., :, 0] = found[..., :, -1] = False
+    return found
+
+
+def peak_responses(
+    maps: Float[Tensor, "sample row column"], kernels: Float[Tensor, "kernel row2 column2"]
+) -> Float[Tensor, "sample kernel row column"]:
+    """Return the maps filtered by each kernel, of the same size (zeros beyond the border)."""
+    weights = kernels.to(maps).unsqueeze(1)
+    side = kernels.shape[-1] // 2
+    return torch.nn.functional.conv2d(maps.unsqueeze(1), weights, padding=side)
+
+
+def peak_edges(
+    maps: Float[Tensor, "sample row column"],
+    kernels: Float[Tensor, "kernel row2 column2"],
+    *,
+    bins: int = 22,
+) -> Float[Tensor, "kernel edge"]:
+    """Return inner bin edges per kernel: evenly filled by the peaks of `maps` (map units).
+
+    The original study tries five hand-made ranges; quantiles need none.
+
+    Parameters
+    ----------
+    maps
+        Training maps.
+    kernels
+        From `peak_kernels`, or others of odd width.
+    bins
+        Bins per kernel (count).
+    """
+    at = peaks(maps)
+    shares = torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1]
+    responses = peak_responses(maps, kernels)
+    found = []
+    for k in range(len(kernels)):
+        values = responses[:, k][at].double().sort().values
+        if len(values) == 0:
+            raise InputError("the maps have no peak; check that they are not constant.")
+        found.append(values[(shares * (len(values) - 1)).round().long()])
+    return torch.stack(found)
+
+
+def peak_histograms(
+    maps: Float[Tensor, "sample row column"],
+    kernels: Float[Tensor, "kernel row2 column2"],
+    edges: Float[Tensor, "kernel edge"],
+) -> Float[Tensor, "sample feature"]:
+    """Return how many peaks of each map fall into each bin of each filtered map (count).
+
+    Peaks are those of the raw map. Values beyond the edges count in the outer bins.
+
+    Parameters
+    ----------
+    maps
+        Images.
+    kernels, edges
+        From `peak_kernels` and `peak_edges`.
+    """
+    at = peaks(maps)
+    sample = at.nonzero()[:, 0]
+    responses = peak_responses(maps, kernels)
+    bins = edges.shape[1] + 1
+    parts = []
+    for k, inner in enumerate(edges):
+        place = torch.bucketize(responses[:, k][at], inner.to(maps), right=True)
+        counts = torch.bincount(sample * bins + place, minlength=len(maps) * bins)
+        parts.append(counts.view(len(maps), bins))
+    return torch.cat(parts, 1).to(maps.dtype)

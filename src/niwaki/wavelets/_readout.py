@@ -1,0 +1,133 @@
+"""The linear model at the end of a distillation, scored on samples it has not seen."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from niwaki.core import ConfigError, InputError
+
+Kind = Literal["linear", "ridge", "lasso"]
+KINDS: tuple[Kind, ...] = ("linear", "ridge", "lasso")
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """A linear model of features.
+
+    Attributes
+    ----------
+    weights, intercept
+        In the units of features and response.
+    r2, r2_sd
+        Mean and standard deviation over folds of the cross-validated share of explained variance.
+    """
+
+    weights: Float[np.ndarray, " feature"]
+    intercept: float
+    r2: float
+    r2_sd: float
+
+    @property
+    def used(self) -> int:
+        """Number of weights that are not zero."""
+        return int(np.count_nonzero(self.weights))
+
+    def predict(
+        self, features: Float[np.ndarray, "sample feature"]
+    ) -> Float[np.ndarray, " sample"]:
+        """Return the predicted response."""
+        guess: Float[np.ndarray, " sample"] = features @ self.weights + self.intercept
+        return guess
+
+
+def fit_readout(
+    features: Float[np.ndarray, "sample feature"],
+    response: Float[np.ndarray, " sample2"],
+    *,
+    kind: str = "linear",
+    folds: int = 5,
+    groups: Int[np.ndarray, " sample3"] | None = None,
+    seed: int = 0,
+) -> Readout:
+    """Return a linear model, its penalty and its score from cross-validation (scikit-learn).
+
+    Parameters
+    ----------
+    features, response
+        What to predict from, and what.
+    kind
+        ``linear`` (least squares), ``ridge``, or ``lasso`` (sparse); the last two choose their
+        penalty inside each training fold.
+    folds
+        Of the cross-validation (count).
+    groups
+        Samples of one group are never split between training and test.
+    seed
+        Of the folds.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, there are fewer samples or groups than folds, the response is constant,
+        or something is not finite.
+    ConfigError
+        If `kind` is unknown.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, cross_val_score
+
+    if kind not in KINDS:
+        raise ConfigError(f"readout '{kind}' is unknown; choose one of {', '.join(KINDS)}.")
+    _check(features, response, folds if groups is None else 2)
+    if groups is not None and len(np.unique(groups)) < folds:
+        raise InputError(
+            f"there are {len(np.unique(groups))} groups for {folds} folds; give fewer folds."
+        )
+    model = _estimator(kind, seed)
+    split = KFold(folds, shuffle=True, random_state=seed) if groups is None else GroupKFold(folds)
+    scores = cross_val_score(model, features, response, cv=split, groups=groups, scoring="r2")
+    model.fit(features, response)
+    scaler, last = model[0], model[-1]
+    weights = last.coef_ / scaler.scale_
+    return Readout(
+        weights=np.asarray(weights, float),
+        intercept=float(last.intercept_ - weights @ scaler.mean_),
+        r2=float(scores.mean()),
+        r2_sd=float(scores.std(ddof=1)),
+    )
+
+
+def r2_score(truth: Float[np.ndarray, " sample"], guess: Float[np.ndarray, " sample2"]) -> float:
+    """Return the share of the variance of `truth` that `guess` explains (dimensionless)."""
+    residual, spread = ((truth - guess) ** 2).sum(), ((truth - truth.mean()) ** 2).sum()
+    return float(1 - residual / spread)
+
+
+def _estimator(kind: str, seed: int):  # type: ignore[no-untyped-def]  # scikit-learn has no types
+    from sklearn.linear_model import LassoCV, LinearRegression, RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    models = {
+        "linear": LinearRegression,
+        "ridge": lambda: RidgeCV(np.geomspace(1e-3, 1e5, 17)),
+        "lasso": lambda: LassoCV(cv=5, random_state=seed, max_iter=20_000),
+    }
+    return make_pipeline(StandardScaler(), models[kind]())
+
+
+def _check(features: np.ndarray, response: np.ndarray, fewest: int) -> None:
+    if len(features) != len(response):
+        raise InputError(
+            f"there are {len(features)} signals but {len(response)} responses; give one response "
+            "per signal, in the same order."
+        )
+    if len(features) < max(fewest, 2):
+        raise InputError(
+            f"{len(features)} samples are too few for {fewest} folds; give more, or fewer folds."
+        )
+    if not (np.isfinite(features).all() and np.isfinite(response).all()):
+        raise InputError("features or responses hold missing or infinite values; remove them.")
+    if np.ptp(response) == 0:
+        raise InputError("the response is the same for every sample; nothing can be predicted.")
