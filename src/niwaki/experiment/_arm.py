@@ -364,10 +364,11 @@ def _continued(
     def part(prefix: str) -> dict[str, Tensor]:
         return {k: v.to(device) for k, v in _part(tensors, prefix).items()}
 
-    training.restore(part("training."), numbers["training"])
+    masks = part("mask.")
+    training.restore(part("training."), numbers["training"], masks=masks)
     state = _State(
         training,
-        part("mask."),
+        masks,
         part("memory."),
         metrics=numbers["metrics"],
         best_tensors=part("best."),

@@ -69,6 +69,7 @@ class CJob(ctypes.Structure):
         ("gaps", c_int64),
         ("mode", c_int64),
         ("adam_step", c_int64),
+        ("refresh", c_int64),
         ("ends", c_void_p),
         ("grad_start", c_void_p),
         ("pair_loss", c_void_p),

@@ -41,15 +41,13 @@ class Scheme:
 
 @dataclass
 class Slot:
-    """One weight matrix by gene: where its survivors are, their values, gradients and moments."""
+    """One weight matrix by gene: where its survivors are, their values and gradients."""
 
     start: Tensor
     unit: Tensor
     place: Tensor | None
     value: Tensor
     grad: Tensor
-    first: Tensor | None = None
-    second: Tensor | None = None
     dense: Tensor | None = None
 
     def take(self, parameter: Tensor, *, turned: bool) -> Tensor:
@@ -123,9 +121,11 @@ class Runner:
         self.slots = {n: self._slot(parameters[n], masks.get(n), n, dense) for n in WEIGHTS}
         self.vectors = {n: _contiguous(parameters[n]) for n in VECTORS}
         self.vector_grads = {n: torch.empty_like(v) for n, v in self.vectors.items()}
+        self._moments: dict[str, tuple[Tensor, Tensor]] = {}
         self._model = self._describe()
         self._work: Tensor | None = None
         self._space: dict[tuple[int, int, int], int] = {}
+        self._refresh = True
         self._run = library.niwaki_run_f64 if self.double else library.niwaki_run_f32
 
     @property
@@ -160,6 +160,31 @@ class Runner:
             to.value = address(self.vectors[name])
             to.grad = address(self.vector_grads[name])
         return model
+
+    def load(self, parameters: Mapping[str, Tensor]) -> None:
+        """Take the values that the field's parameters have now."""
+        for name, slot in self.slots.items():
+            slot.value.copy_(slot.take(parameters[name].detach(), turned=is_turned(name)))
+        for name, vector in self.vectors.items():
+            vector.copy_(parameters[name].detach())
+        self._refresh = True
+
+    def attach(self, name: str, first: Tensor, second: Tensor, *, rate: float) -> None:
+        """Let Adam keep the moments of a parameter in these arrays, at this learning rate.
+
+        They hold its survivors gene by gene; the runner keeps them alive, and a step changes them.
+        """
+        self._moments[name] = (first, second)
+        at = WEIGHTS.index(name) if name in WEIGHTS else VECTORS.index(name)
+        to = (self._model.matrix if name in WEIGHTS else self._model.vector)[at]
+        to.first, to.second, to.rate = address(first), address(second), rate
+
+    def store(self, parameters: Mapping[str, Tensor]) -> None:
+        """Give the field's parameters the values of the last step."""
+        for name, slot in self.slots.items():
+            slot.put(slot.value, parameters[name].detach(), turned=is_turned(name))
+        for name, vector in self.vectors.items():
+            parameters[name].detach().copy_(vector)
 
     # --------------------------------------------------------------------------- calls
     def solve(self, start: Tensor, grid: "Gaps") -> Tensor:
@@ -205,11 +230,13 @@ class Runner:
         job.pairs, job.gaps = len(column), len(grid.distinct)
         steps = grid.distinct / self.scheme.substeps
         job.column, job.gap, job.step = column.ctypes.data, grid.which.ctypes.data, steps.ctypes.data
-        job.mode, job.adam_step = mode, adam_step
+        job.mode, job.adam_step, job.refresh = mode, adam_step, self._refresh
         for name, tensor in out.items():
             setattr(job, name, address(tensor))
         job.work = address(self._workspace(job))
-        return float(self._run(ctypes.byref(self._model), ctypes.byref(job)))
+        loss = float(self._run(ctypes.byref(self._model), ctypes.byref(job)))
+        self._refresh = False
+        return loss
 
     def _workspace(self, job: CJob) -> Tensor:
         key = (job.gaps, job.pairs, job.mode)

@@ -688,7 +688,7 @@ static void *FN(program)(void *given) {
     const int64_t low = tid * m->genes / m->threads, high = (tid + 1) * m->genes / m->threads;
     const int learns = job->mode == PULL_BACK || job->mode == FIT;
     FN(tables)(s, low, high);
-    if (job->mode != FIT || job->adam_step == 1)
+    if (job->refresh)
         for (int i = 0; i < 4; i++) FN(to_dense)(s, m->matrix + i, low, high);
     if (learns) {
         for (int i = 0; i < 4; i++) {
