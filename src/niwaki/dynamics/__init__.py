@@ -2,6 +2,7 @@
 
 from niwaki.dynamics._engine._build import Engine as Engine
 from niwaki.dynamics._engine._build import engine as engine
+from niwaki.dynamics._engine._runner import usable_processors as usable_processors
 from niwaki.dynamics._exponential import Exponential as Exponential
 from niwaki.dynamics._field import DecayField as DecayField
 from niwaki.dynamics._field import Field as Field

@@ -63,9 +63,7 @@ def fused_solve(
     """
     parameters = {name: field.get_parameter(name) for name in _NAMES}
     grid = Gaps.of(gaps.detach().double().numpy())
-    wanted = torch.is_grad_enabled() and any(
-        t.requires_grad for t in (start, *parameters.values())
-    )
+    wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (start, *parameters.values()))
     if not wanted:
         runner = make_runner(parameters, zero_masks(parameters), scheme, dense=dense)
         return runner.solve(start.detach().contiguous(), grid)
@@ -116,9 +114,7 @@ class _Solve(torch.autograd.Function):
     """A solve whose backward pass is one call too; it takes the forward steps again."""
 
     @staticmethod
-    def forward(
-        ctx: Any, start: Tensor, runner: Runner, grid: Gaps, *parameters: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, start: Tensor, runner: Runner, grid: Gaps, *parameters: Tensor) -> Tensor:
         ctx.runner, ctx.grid, ctx.shapes = runner, grid, [p.shape for p in parameters]
         ctx.save_for_backward(start.contiguous())
         return runner.solve(start.contiguous(), grid)
@@ -193,7 +189,8 @@ class FusedEpoch:
 
     def _attach(self) -> tuple[int, dict[str, tuple[Tensor, ...]]]:
         """Hand Adam's moments to the engine; return its steps so far and what had to be turned."""
-        steps, turned = 0, {}
+        steps = 0
+        turned: dict[str, tuple[Tensor, ...]] = {}
         for name, parameter, group in self._training.groups():
             trained = group["params"][0]
             state = self._training.optimiser.state[trained]
@@ -203,9 +200,9 @@ class FusedEpoch:
                 state["exp_avg_sq"] = torch.zeros_like(state["exp_avg"])
             moments = (state["exp_avg"], state["exp_avg_sq"])
             if is_turned(name) and moments[0].shape == parameter.shape:
-                turned[name] = moments
-                moments = tuple(m.T.contiguous() for m in moments)
-                turned[name] += moments
+                by_gene = (moments[0].T.contiguous(), moments[1].T.contiguous())
+                turned[name] = (*moments, *by_gene)
+                moments = by_gene
             self._runner.attach(name, *moments, rate=group["lr"])
             steps = int(state["step"])
         return steps, turned

@@ -95,7 +95,7 @@ class Training:
         self.field = field
         self.settings = settings
         self.survivors: dict[str, Survivors] = {}
-        self.cache: dict[object, Any] = {}
+        self.cache: dict[object, Any] = {}  # what was compiled or laid out for these masks
         self.optimiser = torch.optim.Adam(
             [{"params": [p], "lr": self._rate(name)} for name, p in field.named_parameters()],
             fused=True,
@@ -231,7 +231,9 @@ class Training:
             group["lr"] = rate
 
 
-def _thinned(value: Tensor, parameter: Tensor, before: Survivors | None, after: Survivors) -> Tensor:
+def _thinned(
+    value: Tensor, parameter: Tensor, before: Survivors | None, after: Survivors
+) -> Tensor:
     """Return what is left of a moment: its entries at the places of `after`."""
     if before is not None and value.shape == before.values.shape:
         whole = torch.zeros(parameter.numel(), dtype=value.dtype, device=value.device)

@@ -98,7 +98,8 @@ def train_epoch(
         key = (scheme, torch.get_num_threads())
         if key not in training.cache:
             training.cache = {key: FusedEpoch(training, scheme)}
-        mean, failed = training.cache[key].run(
+        fused: FusedEpoch = training.cache[key]
+        mean, failed = fused.run(
             pairs.start.contiguous(), pairs.end.contiguous(), pairs.gaps.double().numpy(), batches
         )
     else:

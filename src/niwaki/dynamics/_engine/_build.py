@@ -20,7 +20,14 @@ LOG = logging.getLogger("niwaki.dynamics")
 SWITCH = "NIWAKI_ENGINE"
 _SOURCES = ("kernel.c", "kernel_body.h")
 _FLAGS = (
-    *("-std=gnu11", "-O2", "-ftree-vectorize", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
+    *(
+        "-std=gnu11",
+        "-O2",
+        "-ftree-vectorize",
+        "-march=native",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+    ),
     *("-fPIC", "-shared", "-pthread"),
 )
 _BUILD_SECONDS = 300.0
@@ -109,9 +116,7 @@ def _built(compiler: list[str]) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as work:
         made = Path(work) / path.name
         command = [*compiler, *_FLAGS, str(here / "kernel.c"), "-o", str(made), "-lm"]
-        subprocess.run(
-            command, check=True, capture_output=True, text=True, timeout=_BUILD_SECONDS
-        )
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_BUILD_SECONDS)
         made.replace(path)  # whole or not at all, also when two processes build at once
     return path
 

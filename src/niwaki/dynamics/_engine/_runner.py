@@ -229,7 +229,11 @@ class Runner:
         job.lead_other = 0 if other is None else other.stride(0)
         job.pairs, job.gaps = len(column), len(grid.distinct)
         steps = grid.distinct / self.scheme.substeps
-        job.column, job.gap, job.step = column.ctypes.data, grid.which.ctypes.data, steps.ctypes.data
+        job.column, job.gap, job.step = (
+            column.ctypes.data,
+            grid.which.ctypes.data,
+            steps.ctypes.data,
+        )
         job.mode, job.adam_step, job.refresh = mode, adam_step, self._refresh
         for name, tensor in out.items():
             setattr(job, name, address(tensor))
