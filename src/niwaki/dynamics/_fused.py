@@ -153,6 +153,7 @@ class FusedEpoch:
         self._parameters = dict(training.field.named_parameters())
         masks = {name: alive.mask for name, alive in training.survivors.items()}
         self._runner = make_runner(self._parameters, masks, scheme)
+        self._steps = 0
 
     @torch.no_grad()
     def run(
@@ -173,12 +174,10 @@ class FusedEpoch:
         batches
             Columns of every step.
         """
-        self._runner.load(self._parameters)
-        steps, turned = self._attach()
+        turned = self.prepare()
         total, taken, failed = 0.0, 0, None
         for batch in batches:
-            grid = Gaps.of(gaps, batch)
-            loss = self._runner.fit(start, end, grid, step=steps + taken + 1)
+            loss = self.step(start, end, gaps, batch)
             if not math.isfinite(loss):
                 failed, total = batch, loss
                 break
@@ -187,9 +186,21 @@ class FusedEpoch:
         self._detach(turned, taken)
         return total / sum(len(batch) for batch in batches), failed
 
-    def _attach(self) -> tuple[int, dict[str, tuple[Tensor, ...]]]:
-        """Hand Adam's moments to the engine; return its steps so far and what had to be turned."""
-        steps = 0
+    def step(
+        self,
+        start: State,
+        end: State,
+        gaps: Float[np.ndarray, " pair"],
+        batch: Int[np.ndarray, " _"],
+    ) -> float:
+        """Take one step over some columns and return its loss; call `prepare` before the first."""
+        loss = self._runner.fit(start, end, Gaps.of(gaps, batch), step=self._steps + 1)
+        self._steps += math.isfinite(loss)
+        return loss
+
+    def prepare(self) -> dict[str, tuple[Tensor, ...]]:
+        """Hand weights and Adam's moments to the engine; return the moments that it got turned."""
+        self._runner.load(self._parameters)
         turned: dict[str, tuple[Tensor, ...]] = {}
         for name, parameter, group in self._training.groups():
             trained = group["params"][0]
@@ -204,8 +215,8 @@ class FusedEpoch:
                 turned[name] = (*moments, *by_gene)
                 moments = by_gene
             self._runner.attach(name, *moments, rate=group["lr"])
-            steps = int(state["step"])
-        return steps, turned
+            self._steps = int(state["step"])
+        return turned
 
     def _detach(self, turned: dict[str, tuple[Tensor, ...]], taken: int) -> None:
         for first, second, new_first, new_second in turned.values():

@@ -85,6 +85,10 @@ def declare(library: ctypes.CDLL) -> None:
     library.niwaki_padded.argtypes = (c_int64, c_int64)
     library.niwaki_work.restype = c_int64
     library.niwaki_work.argtypes = (POINTER(CModel), c_int64, c_int64, c_int64, c_int64)
+    library.niwaki_panel.restype = c_int64
+    library.niwaki_panel.argtypes = ()
+    library.niwaki_products.restype = None
+    library.niwaki_products.argtypes = (POINTER(CModel), c_void_p, c_void_p, c_void_p, c_void_p)
     for run in (library.niwaki_run_f32, library.niwaki_run_f64):
         run.restype = c_double
         run.argtypes = (POINTER(CModel), POINTER(CJob))

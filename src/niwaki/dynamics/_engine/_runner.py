@@ -214,6 +214,23 @@ class Runner:
         """
         return self._call(FIT, start, end, grid, column=grid.order, adam_step=step)
 
+    def products(self, name: str, units: Tensor, state: Tensor, out: Tensor, back: Tensor) -> None:
+        """Multiply by one weight matrix, and take both gradients; for benchmarks.
+
+        Parameters
+        ----------
+        name
+            The weight, sparse and in single precision; its gradient is left in its slot.
+        units, state
+            ``[hidden, panel]`` and ``[gene, panel]``, of the width ``niwaki_panel()``.
+        out, back
+            What becomes of them, ``[gene, panel]`` and ``[hidden, panel]``.
+        """
+        alone = CModel(self.genes, self.hidden, threads=1)
+        alone.matrix[0] = self._model.matrix[WEIGHTS.index(name)]
+        arrays = [address(array) for array in (units, state, out, back)]
+        self._library.niwaki_products(ctypes.byref(alone), *arrays)
+
     def _call(
         self,
         mode: int,

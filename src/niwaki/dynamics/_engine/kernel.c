@@ -154,3 +154,11 @@ double niwaki_run_f32(const Model *m, const Job *job) {
 }
 
 double niwaki_run_f64(const Model *m, const Job *job) { return run_f64(m, job); }
+
+/* Pairs of a full panel in single precision, and its products alone; for benchmarks. */
+int64_t niwaki_panel(void) { return 4 * WIDE; }
+
+void niwaki_products(const Model *m, const float *units, const float *state, float *out,
+                     float *back) {
+    products_f32(m, units, state, out, back);
+}

@@ -254,6 +254,18 @@ INLINE void FN(spread)(const Shared *s, const Matrix *w, const R *state, const R
     }
 }
 
+#if FORMS == 4
+/* One matrix alone, full panel: out = W units, back = W' state, grad = <state, units>. */
+static void FN(products)(const Model *m, const R *units, const R *state, R *out, R *back) {
+    const Matrix *w = m->matrix;
+    Shared s = {.m = m, .hp = (m->hidden + VL - 1) / VL * VL};
+    memset(back, 0, m->hidden * LANES * sizeof(R));
+    memset(w->grad, 0, w->start[m->genes] * sizeof(R));
+    FN(collect)(&s, w, units, 0, out, 0, m->genes, 0, 4);
+    FN(spread)(&s, w, state, units, back, 0, m->genes, 4);
+}
+#endif
+
 /* ------------------------------------------------------------------ one stage, one vector */
 #define SAV(k) (sav + (k) * plane)
 #define TAB(k) FN(fetch)(s, t + (k) * s->gp, c)
