@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from step import milliseconds
+from engine import milliseconds
 
 from niwaki.dynamics import Exponential, Optimisation, PhoenixField, Training, usable_processors
 from niwaki.dynamics._fused import FusedEpoch, scheme_of
