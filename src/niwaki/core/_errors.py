@@ -26,4 +26,14 @@ class StorageError(NiwakiError, OSError):
 
 
 class DivergedError(NiwakiError, ArithmeticError):
-    """The numbers left the finite range while training or predicting (exit code 1)."""
+    """The numbers left the finite range while training or predicting (exit code 1).
+
+    Attributes
+    ----------
+    place
+        Pair and gene at which they did, as positions in what was trained on, where that is known.
+    """
+
+    def __init__(self, message: str, *, place: tuple[int, int] | None = None) -> None:
+        super().__init__(message)
+        self.place = place

@@ -1,5 +1,8 @@
 """Fields (right-hand sides of the ODE), the batched solver, losses and training."""
 
+from niwaki.dynamics._engine._build import Engine as Engine
+from niwaki.dynamics._engine._build import engine as engine
+from niwaki.dynamics._engine._runner import usable_processors as usable_processors
 from niwaki.dynamics._exponential import Exponential as Exponential
 from niwaki.dynamics._field import DecayField as DecayField
 from niwaki.dynamics._field import Field as Field
@@ -11,6 +14,8 @@ from niwaki.dynamics._joint import joint_size as joint_size
 from niwaki.dynamics._loss import PriorTerm as PriorTerm
 from niwaki.dynamics._loss import data_loss as data_loss
 from niwaki.dynamics._mlp import MlpField as MlpField
+from niwaki.dynamics._optimiser import Optimisation as Optimisation
+from niwaki.dynamics._optimiser import Training as Training
 from niwaki.dynamics._panel import Lattice as Lattice
 from niwaki.dynamics._panel import Panel as Panel
 from niwaki.dynamics._panel import Path as Path
@@ -27,9 +32,7 @@ from niwaki.dynamics._solve import make_method as make_method
 from niwaki.dynamics._solve import solve as solve
 from niwaki.dynamics._timegrid import Kernel as Kernel
 from niwaki.dynamics._timegrid import TimeGrid as TimeGrid
-from niwaki.dynamics._train import Optimisation as Optimisation
 from niwaki.dynamics._train import PairTensors as PairTensors
-from niwaki.dynamics._train import Training as Training
 from niwaki.dynamics._train import make_batches as make_batches
 from niwaki.dynamics._train import pair_losses as pair_losses
 from niwaki.dynamics._train import train_epoch as train_epoch

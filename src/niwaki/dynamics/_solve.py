@@ -9,6 +9,8 @@ from torch import Tensor
 from niwaki.core import ConfigError
 from niwaki.dynamics._exponential import Exponential
 from niwaki.dynamics._field import DecayField, Field, State
+from niwaki.dynamics._fused import fused_solve, scheme_of
+from niwaki.dynamics._phoenix import PhoenixField
 from niwaki.dynamics._runge_kutta import DormandPrince, RungeKutta4
 
 Method = Exponential | RungeKutta4 | DormandPrince
@@ -58,6 +60,9 @@ def solve(
     method
         How to step.
     """
+    scheme = None if gaps.requires_grad else scheme_of(field, method, start)
+    if scheme is not None and isinstance(field, PhoenixField):
+        return fused_solve(field, start, gaps, scheme)
     if isinstance(method, Exponential):
         if not isinstance(field, DecayField):
             raise ConfigError(

@@ -3,21 +3,22 @@
 What happens between epochs (pruning, selection, stopping) belongs to the caller.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from niwaki.core import ConfigError, DivergedError, Pairs, derived_seed
 from niwaki.dynamics._field import Field
+from niwaki.dynamics._fused import FusedEpoch, scheme_of
 from niwaki.dynamics._loss import PriorTerm, data_loss
+from niwaki.dynamics._optimiser import Masks, Training
 from niwaki.dynamics._solve import Method, solve
 
-Masks = Mapping[str, Tensor]
 _MOST_VALUES = 4_000_000  # genes times pairs per solve; a solve holds some 30 arrays of this size
 
 
@@ -39,117 +40,6 @@ class PairTensors:
             for array in (pairs.start, pairs.end, pairs.gaps)
         )
         return cls(start, end, gaps)
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """How weights are updated.
-
-    Attributes
-    ----------
-    learning_rate
-        Adam's step at the start and after every prune (dimensionless).
-    multiplier_factor
-        Factor on the learning rate of the per-gene multipliers (dimensionless).
-    decay, patience, threshold, minimum
-        The rate is multiplied by `decay` after `patience` epochs in which the held-out loss did
-        not fall by `threshold` (squared data units), down to `minimum`.
-
-    References
-    ----------
-    .. [1] dash2024, released training script (simulation).
-    """
-
-    learning_rate: float = 1e-3
-    multiplier_factor: float = 5.0
-    decay: float = 0.9
-    patience: int = 3
-    threshold: float = 1e-6
-    minimum: float = 4e-5
-
-    def __post_init__(self) -> None:
-        if min(self.learning_rate, self.multiplier_factor, self.minimum) <= 0:
-            raise ConfigError("learning rates must be positive.")
-        if not 0 < self.decay < 1 or self.patience < 0:
-            raise ConfigError(
-                f"the learning-rate decay got factor {self.decay} and patience {self.patience}; "
-                "expected a factor between 0 and 1 and a patience of at least 0."
-            )
-
-
-class Training:
-    """A field, its optimiser and its learning-rate schedule: all that training changes."""
-
-    def __init__(self, field: nn.Module, settings: Optimisation) -> None:
-        self.field = field
-        self.settings = settings
-        self.optimiser = torch.optim.Adam(
-            [{"params": [p], "lr": self._rate(name)} for name, p in field.named_parameters()],
-            fused=True,
-        )
-        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimiser,
-            factor=settings.decay,
-            patience=settings.patience,
-            threshold=settings.threshold,
-            threshold_mode="abs",
-            min_lr=settings.minimum,
-        )
-
-    def _rate(self, name: str, fast: str = "multiplier") -> float:
-        factor = self.settings.multiplier_factor if name == fast else 1.0
-        return self.settings.learning_rate * factor
-
-    def reset_learning_rate(self, *, fast: str = "multiplier") -> None:
-        """Return every learning rate to its start; `fast` names the parameter with the factor.
-
-        The released DASH code gives the factor to ``output_prod`` from the first prune on, where
-        the multipliers were meant.
-        """
-        for group, (name, _) in zip(
-            self.optimiser.param_groups, self.field.named_parameters(), strict=True
-        ):
-            group["lr"] = self._rate(name, fast)
-
-    @torch.no_grad()
-    def apply_masks(self, masks: Masks) -> None:
-        """Set masked weights and their optimiser moments to zero, where they then stay."""
-        for name, parameter in self.field.named_parameters():
-            if name in masks:
-                parameter.mul_(masks[name])
-                for moment in self.optimiser.state[parameter].values():
-                    if moment.shape == parameter.shape:
-                        moment.mul_(masks[name])
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return every tensor that the next step depends on, by name."""
-        found = {f"field.{name}": value for name, value in self.field.state_dict().items()}
-        for name, parameter in self.field.named_parameters():
-            for key, value in self.optimiser.state[parameter].items():
-                found[f"adam.{name}.{key}"] = value
-        return {name: value.detach().clone() for name, value in found.items()}
-
-    def numbers(self) -> dict[str, Any]:
-        """Return the learning-rate schedule as plain numbers."""
-        plateau = self.plateau.state_dict()
-        kept = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
-        return {
-            "plateau": {key: plateau[key] for key in kept},
-            "rates": [group["lr"] for group in self.optimiser.param_groups],
-        }
-
-    @torch.no_grad()
-    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Continue from what `tensors` and `numbers` returned earlier."""
-        state = {name: tensors[f"field.{name}"] for name in self.field.state_dict()}
-        self.field.load_state_dict(state)
-        for name, parameter in self.field.named_parameters():
-            prefix = f"adam.{name}."
-            moments = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-            self.optimiser.state[parameter] = {k: v.clone() for k, v in moments.items()}
-        self.plateau.load_state_dict({**self.plateau.state_dict(), **numbers["plateau"]})
-        for group, rate in zip(self.optimiser.param_groups, numbers["rates"], strict=True):
-            group["lr"] = rate
 
 
 def make_batches(
@@ -202,12 +92,39 @@ def train_epoch(
     DivergedError
         If the loss is no longer a finite number; the field then holds useless values.
     """
-    parameters = dict(training.field.named_parameters())
-    masked = [(parameters[name], mask) for name, mask in masks.items()]
+    training.apply_masks(masks)
+    scheme = scheme_of(training.field, method, pairs.start, pairs.end) if prior is None else None
+    if scheme is not None:
+        key = (scheme, torch.get_num_threads())
+        if key not in training.cache:
+            training.cache = {key: FusedEpoch(training, scheme)}
+        fused: FusedEpoch = training.cache[key]
+        mean, failed = fused.run(
+            pairs.start.contiguous(), pairs.end.contiguous(), pairs.gaps.double().numpy(), batches
+        )
+    else:
+        mean, failed = _recorded_epoch(
+            training, pairs, batches=batches, method=method, prior=prior, generator=generator
+        )
+    if failed is not None:
+        raise _diverged(training.field, pairs, failed, method)
+    return mean
+
+
+def _recorded_epoch(
+    training: Training,
+    pairs: PairTensors,
+    *,
+    batches: Sequence[Int[np.ndarray, " _"]],
+    method: Method,
+    prior: PriorTerm | None,
+    generator: torch.Generator | None,
+) -> tuple[float, Int[np.ndarray, " _"] | None]:
+    """Take the steps of an epoch by automatic differentiation: any field, any device."""
     total = torch.zeros((), device=pairs.gaps.device, dtype=pairs.gaps.dtype)
     for batch in batches:
         index = torch.from_numpy(batch).to(pairs.gaps.device)
-        training.optimiser.zero_grad(set_to_none=True)
+        training.field.zero_grad(set_to_none=True)
         loss = data_loss(
             training.field,
             start=pairs.start.index_select(1, index),
@@ -216,19 +133,35 @@ def train_epoch(
             method=method,
         )
         total += loss.detach() * len(batch)
+        if not total.is_cuda and not torch.isfinite(loss):  # on a GPU, asking costs a wait
+            return float(loss), batch
         loss = _with_prior(loss, training.field, prior=prior, generator=generator)
         loss.backward()
-        for parameter, mask in masked:
-            if parameter.grad is not None:
-                parameter.grad.mul_(mask)
-        training.optimiser.step()
+        training.step()
     mean = float(total) / sum(len(batch) for batch in batches)
-    if not np.isfinite(mean):
-        raise DivergedError(
-            "the training loss is no longer a finite number; lower the learning rate, or check "
-            "the data for a gene on a very different scale (niwaki doctor names it)."
-        )
-    return mean
+    return mean, None if np.isfinite(mean) else batches[-1]
+
+
+@torch.no_grad()
+def _diverged(
+    field: Field, pairs: PairTensors, batch: Int[np.ndarray, " _"], method: Method
+) -> DivergedError:
+    """Return the error that names the first pair and gene whose state is not finite."""
+    index = torch.from_numpy(batch).to(pairs.gaps.device)
+    start, end = (t.index_select(1, index) for t in (pairs.start, pairs.end))
+    found = solve(field, start, gaps=pairs.gaps.index_select(0, index), method=method)
+    place = None
+    for states in (start, end, found):
+        bad = (~torch.isfinite(states)).nonzero()
+        if len(bad):
+            place = (int(batch[int(bad[0, 1])]), int(bad[0, 0]))
+            break
+    where = "" if place is None else f" (pair {place[0]}, gene {place[1]}, both counted from 0)"
+    return DivergedError(
+        f"the training loss is no longer a finite number{where}; lower the learning rate, or check "
+        "the data for a gene on a very different scale (niwaki doctor names it).",
+        place=place,
+    )
 
 
 def _with_prior(

@@ -34,6 +34,7 @@ from niwaki.dynamics import (
 )
 from niwaki.experiment._checkpoint import load_tensors, pack, save_tensors, unpack
 from niwaki.experiment._config import FitConfig
+from niwaki.experiment._diverged import naming
 from niwaki.experiment._model import FieldFactory, full_masks
 from niwaki.experiment._prune import make_knowledge, make_schedule, mask_counts, prune
 from niwaki.pruning import standard_error
@@ -217,15 +218,16 @@ def _prior_term(problem: Problem, prior: Network | None) -> PriorTerm | None:
 def _run_epoch(problem: Problem, state: _State, epoch: int, term: PriorTerm | None) -> None:
     config = problem.config
     rates = [group["lr"] for group in state.training.optimiser.param_groups]
-    train_loss = train_epoch(
-        state.training,
-        problem.train,
-        batches=make_batches(problem.pairs, size=config.batch, seed=config.seed, epoch=epoch),
-        method=problem.method,
-        masks=state.masks,
-        prior=term,
-        generator=torch.Generator().manual_seed(derived_seed(config.seed, "prior", epoch)),
-    )
+    with naming(problem.data, problem.pairs):
+        train_loss = train_epoch(
+            state.training,
+            problem.train,
+            batches=make_batches(problem.pairs, size=config.batch, seed=config.seed, epoch=epoch),
+            method=problem.method,
+            masks=state.masks,
+            prior=term,
+            generator=torch.Generator().manual_seed(derived_seed(config.seed, "prior", epoch)),
+        )
     losses = pair_losses(state.training.field, problem.held_out, method=problem.method)
     sparsity, weights = mask_counts(state.masks)
     here = Round(state.round, epoch, sparsity, weights, train_loss, losses)
@@ -364,10 +366,11 @@ def _continued(
     def part(prefix: str) -> dict[str, Tensor]:
         return {k: v.to(device) for k, v in _part(tensors, prefix).items()}
 
-    training.restore(part("training."), numbers["training"])
+    masks = part("mask.")
+    training.restore(part("training."), numbers["training"], masks=masks)
     state = _State(
         training,
-        part("mask."),
+        masks,
         part("memory."),
         metrics=numbers["metrics"],
         best_tensors=part("best."),

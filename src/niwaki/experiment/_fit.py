@@ -16,6 +16,7 @@ from torch import nn
 from niwaki import __version__
 from niwaki.core import Network, Provenance, RunFolderError, RunRecord, Trajectories
 from niwaki.data import Split
+from niwaki.dynamics import engine
 from niwaki.experiment._arm import Problem, Progress
 from niwaki.experiment._arms import candidates_of, networks_of, run_arms
 from niwaki.experiment._config import FitConfig, Inputs, Selection, check_device
@@ -33,7 +34,7 @@ from niwaki.experiment._material import Aligned, Material, check_dynamics, read_
 from niwaki.experiment._prepare import check_choice, has_controls, make_problem, split_data
 from niwaki.experiment._results import write_results
 from niwaki.experiment._scoring import make_judge, shuffled_prior
-from niwaki.experiment._threads import use_threads
+from niwaki.experiment._threads import thread_notes, use_threads
 
 _MUCH_KEPT = 0.25  # share of its edges that a shuffled prior may keep without a note
 
@@ -150,6 +151,7 @@ def _plan(material: Material, config: FitConfig, module: nn.Module | None) -> _P
     """Return everything that a run works with, or say what it cannot work with."""
     notes = [*material.notes, *check_dynamics(material.data), *scale_notes(material, config)]
     notes += [*check_choice(material, config), *_control_notes(material, config)]
+    notes += thread_notes(config.threads)
     if material.reference is not None:
         make_judge(material.reference.network, None, material.scope)
     parts = split_data(material.data, config)
@@ -182,6 +184,8 @@ def _run(
     files = {} if inputs is None else inputs.paths
     hashes = {f"{k}: {Path(p).name}": file_hash(Path(p)) for k, p in files.items()}
     folder.log(f"niwaki {__version__}, {len(problem.genes)} genes, {config.criterion}")
+    if config.field == "phoenix" and config.device == "cpu":
+        folder.log(engine().note)
     with use_threads(config.threads or 1):
         arms = run_arms(problem, plan.material, folder, progress)
         record = write_results(

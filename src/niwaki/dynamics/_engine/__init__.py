@@ -1,0 +1,1 @@
+"""The engine: whole optimisation steps of the PHOENIX field as one compiled call."""
