@@ -88,9 +88,8 @@ def same(tags: Iterable[Tag], what: str) -> Tag:
             return shifts.pop()  # a logarithm and a constant
         raise BreaksError(f"{what} joins a logarithm with something else")
     degrees = sorted({tag.value for tag in terms if isinstance(tag, Degree)})
-    listed = " and ".join(name_of(d) for d in degrees)
-    hint = ", which a constant has" if 0 in degrees else ""
-    raise BreaksError(f"{what} joins terms of degrees {listed}{hint}")
+    listed = " and ".join("0 (a constant)" if d == 0 else name_of(d) for d in degrees)
+    raise BreaksError(f"{what} joins terms of degrees {listed}")
 
 
 def total(tags: Iterable[Tag], *, signs: Iterable[int] | None = None, what: str = "mul") -> Tag:

@@ -219,9 +219,16 @@ def _clamp(call: Call) -> Tag:
     bounds = [call.tag(1, "min"), call.tag(2, "max")]
     given = [call.value(1, "min"), call.value(2, "max")]
     kept = [tag for tag, bound in zip(bounds, given, strict=True) if bound is not None]
-    infinite = [isinstance(b, int | float) and math.isinf(b) for b in given if b is not None]
+    infinite = [_is_infinite(bound) for bound in given if bound is not None]
     kept = [tag for tag, free in zip(kept, infinite, strict=True) if not free]
     return same([call.first, *kept], call.name)
+
+
+def _is_infinite(bound: object) -> bool:
+    """Return whether a bound is none at all."""
+    if isinstance(bound, Tensor):
+        return bool(bound.isinf().all())
+    return isinstance(bound, float) and math.isinf(bound)
 
 
 def _bound(call: Call) -> Tag:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.proxy import TraceError
 
 from niwaki.attribution._degree._algebra import (
     BreaksError,
@@ -72,9 +71,7 @@ def trace(model: Callable[..., Any]) -> fx.GraphModule | None:
     tracer = _Tracer()
     try:
         graph = tracer.trace(root)  # type: ignore[arg-type]
-    except (TraceError, TypeError, AttributeError, RuntimeError, ValueError, NotImplementedError):
-        return None
-    except (KeyError, IndexError, AssertionError):  # a Proxy where a value was needed
+    except Exception:  # noqa: BLE001  the user's own code ran on stand-ins: anything may be raised
         return None
     return fx.GraphModule(root if isinstance(root, nn.Module) else tracer.root, graph)
 
@@ -238,7 +235,7 @@ def _place(n: fx.Node) -> str:
         name = name.removeprefix("L['self'].").strip()
         if name:
             return name
-    return f"the operation {n.name}"
+    return f"the operation {canonical(n.target)}"
 
 
 def _module_call(module: nn.Module, args: tuple[Any, ...], tags: tuple[Tag, ...]) -> Call | None:
