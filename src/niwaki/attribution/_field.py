@@ -13,6 +13,7 @@ from niwaki.core import InputError
 
 State = Float[Tensor, "gene state"]
 Map = Callable[[Tensor], Tensor]
+_ROUNDING = 64  # contributions below so many units in the last place of the largest are none
 BUDGET = 1 << 24  # numbers held by one batch of gradients: 64 MB in float32
 
 
@@ -31,6 +32,9 @@ class MapAttribution:
         Mean contribution over the states (units of the result).
     size
         Mean absolute contribution (same units).
+    slope
+        Mean slope along the way, weighted by its squared length (units of the result per unit of
+        the state): its sign is the direction of the effect, also where the mean cancels.
     total_of_source
         Summed size over targets, of all pairs, kept or not.
     result, baseline_result
@@ -46,6 +50,7 @@ class MapAttribution:
     target: Int[np.ndarray, " pair"]
     mean: Float[np.ndarray, " pair"]
     size: Float[np.ndarray, " pair"]
+    slope: Float[np.ndarray, " pair"]
     total_of_source: Float[np.ndarray, " gene"]
     result: Float[np.ndarray, " target"]
     baseline_result: Float[np.ndarray, " target"]
@@ -55,10 +60,9 @@ class MapAttribution:
     nodes: int
 
     def dense(self, what: str = "mean") -> Float[np.ndarray, "target gene"]:
-        """Return ``mean`` or ``size`` as a table ``[target, source]``; pairs not kept are 0."""
+        """Return ``mean``, ``size`` or ``slope`` as a table ``[target, source]``; pairs not kept are 0."""
         genes = len(self.total_of_source)
-        table = np.zeros((int(self.target.max(initial=-1)) + 1 or genes, genes))
-        table = np.zeros((max(len(table), genes), genes))
+        table = np.zeros((genes, genes))
         table[self.target, self.source] = getattr(self, what)
         return table
 
@@ -180,16 +184,16 @@ def _attributed(
     total = np.zeros(states.shape[0])
     missed = explained = 0.0
     for batch in chosen.split(paths.targets_at_once):
-        mean, size, sums = paths.reduced(batch, decay)
+        mean, size, slope, sums = paths.reduced(batch, decay)
         wanted = paths.explained(batch)
         own = 0.0 if decay is None else (decay.to(states)[batch][:, None] * paths.way(batch))
         missed += float((wanted + own - sums).double().square().sum())
         explained += float(wanted.double().square().sum())
         total += size.double().sum(0).cpu().numpy()
-        parts.append(_kept(batch, mean, size, keep))
-    source, target, mean_of, size_of = (np.concatenate(column) for column in zip(*parts, strict=True))
+        parts.append(_kept(batch, (mean, size, slope), keep))
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
     return MapAttribution(
-        source, target, mean_of, size_of, total,
+        *columns, total,
         result=paths.result[chosen].double().mean(1).cpu().numpy(),
         baseline_result=paths.base[chosen].double().mean(1).cpu().numpy(),
         gap=(missed / explained) ** 0.5 if explained else missed**0.5,
@@ -215,20 +219,17 @@ def _check(states: Tensor, baseline: Tensor | None, degree: float, nodes: int) -
 
 
 def _kept(
-    batch: Tensor, mean: Tensor, size: Tensor, keep: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the pairs of some targets, strongest first, without those that are zero."""
+    batch: Tensor, tables: tuple[Tensor, Tensor, Tensor], keep: int | None
+) -> tuple[np.ndarray, ...]:
+    """Return the pairs of some targets, strongest first, without those that are rounding only."""
+    _, size, _ = tables
     count = size.shape[1] if keep is None else min(keep, size.shape[1])
     top = size.topk(count, dim=1)
-    chosen = mean.gather(1, top.indices)
-    real = (top.values > 0).cpu().numpy()
+    least = _ROUNDING * torch.finfo(size.dtype).eps * top.values[:, :1]
+    real = (top.values > least).cpu().numpy()
     target = np.repeat(batch.numpy(), count).reshape(real.shape)
-    return (
-        top.indices.cpu().numpy()[real],
-        target[real],
-        chosen.double().cpu().numpy()[real],
-        top.values.double().cpu().numpy()[real],
-    )
+    values = (table.gather(1, top.indices).double().cpu().numpy() for table in tables)
+    return top.indices.cpu().numpy()[real], target[real], *(value[real] for value in values)
 
 
 class _Paths:
@@ -276,11 +277,11 @@ class _Paths:
         """Return the way from the baseline of some genes, ``[target, state]``."""
         return (self.states - self.start)[batch]
 
-    def reduced(self, batch: Tensor, decay: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return mean and mean absolute contributions, and their sums over sources by state."""
+    def reduced(self, batch: Tensor, decay: Tensor | None) -> tuple[Tensor, ...]:
+        """Return mean, mean absolute, slope of contributions, and their sums over sources."""
         genes, count = self.states.shape
         mean = torch.zeros(len(batch), genes).to(self.states)
-        size, sums = torch.zeros_like(mean), []
+        size, slope_of, sums = torch.zeros_like(mean), torch.zeros_like(mean), []
         for way, points, results in self.passes:
             slopes = _pulled(results, points, batch)
             found = torch.zeros(len(batch), *way.shape).to(way)
@@ -292,8 +293,10 @@ class _Paths:
             found *= way / self.degree
             mean += found.sum(2) / count
             size += found.abs().sum(2) / count
+            slope_of += (found * way).sum(2)
             sums.append(found.sum(1))
-        return mean, size, torch.cat(sums, 1)
+        length = (self.states - self.start).square().sum(1).clamp(min=torch.finfo(mean.dtype).tiny)
+        return mean, size, slope_of / length, torch.cat(sums, 1)
 
 
 def _pulled(results: Tensor, points: Tensor, batch: Tensor) -> Tensor:

@@ -208,8 +208,8 @@ def _identities(model: Model, parts: tuple[Tensor, ...], degree: float) -> tuple
         points = leaves(parts, create_graph=False)
         biases = _biases(model)
         output = run_with(model, points, {name: b for name, (b, _) in biases.items()})
-        signs = torch.sign(output.detach())  # so that samples and outputs do not cancel
-        score = (output * signs).sum()
+        weights = output.detach() / output.detach().abs().amax().clamp(min=1e-30)
+        score = (output * weights).sum()  # weighted by itself, so that outputs do not cancel
         slopes = pull(score, [*points, *(b for b, _ in biases.values())], create_graph=False)
     reached = sum(
         float((s * p.detach()).double().sum()) for s, p in zip(slopes, points, strict=False)

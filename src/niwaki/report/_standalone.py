@@ -1,11 +1,12 @@
 """The figures of a report as files of their own, for papers and slides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
 from niwaki.core import write_atomic
+from niwaki.report._attribution import bars_figure
 from niwaki.report._page import load_figures, static_file
 
 _OPENING = "<svg "
@@ -34,6 +35,26 @@ def write_figures(folder: Path) -> list[Path]:
         write_atomic(path, _with_style(figure) + "\n")
         written.append(path)
     return written
+
+
+def write_bars(
+    path: Path, title: str, rows: Sequence[tuple[str, float]], *, unit: str
+) -> None:
+    """Write signed bars as an SVG file of their own.
+
+    Parameters
+    ----------
+    path
+        The file.
+    title, rows, unit
+        Heading, names with their numbers in order, and what the numbers measure.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    write_atomic(path, _with_style(bars_figure(title, rows, unit)) + "\n")
 
 
 def _with_style(markup: Markup) -> str:

@@ -230,11 +230,9 @@ def _place(n: fx.Node) -> str:
     if n.op == "call_module":
         return str(n.target)
     stack = n.meta.get("nn_module_stack") or {}
-    if stack:
-        name = str(next(reversed(stack.values()))[0] or next(reversed(stack.keys())))
-        name = name.removeprefix("L['self'].").strip()
-        if name:
-            return name
+    name = str(next(reversed(stack.values()))[0]) if stack else ""
+    if name:
+        return name
     return f"the operation {canonical(n.target)}"
 
 
