@@ -91,7 +91,7 @@ class XGradient:
     torch.Size([4, 3])
     """
 
-    def __init__(self, forward_func: Model, *, degree: float | None = None) -> None:
+    def __init__(self, forward_func: Model, *, degree: float | int | None = None) -> None:
         self.forward_func = forward_func
         self.degree = degree
 

@@ -56,7 +56,7 @@ class MapAttribution:
     baseline_result: Float[np.ndarray, " target"]
     gap: float
     method: str
-    degree: float | None
+    degree: float | int | None
     nodes: int
 
     def dense(self, what: str = "mean") -> Float[np.ndarray, "target gene"]:
@@ -71,7 +71,7 @@ def jacobian_attribution(
     field: Map,
     states: State,
     *,
-    degree: float = 1.0,
+    degree: float | int = 1.0,
     baseline: Float[Tensor, " gene"] | None = None,
     nodes: int = 1,
     decay: Float[Tensor, " gene"] | None = None,
@@ -126,7 +126,7 @@ def flow_attribution(
     flow: Map,
     start: State,
     *,
-    degree: float = 1.0,
+    degree: float | int = 1.0,
     baseline: Float[Tensor, " gene"] | None = None,
     nodes: int = 16,
     targets: Int[Tensor, " target"] | None = None,
@@ -165,7 +165,7 @@ def _attributed(
     function: Map,
     states: State,
     *,
-    degree: float,
+    degree: float | int,
     baseline: Float[Tensor, " gene"] | None,
     nodes: int,
     decay: Float[Tensor, " gene"] | None,
@@ -203,7 +203,7 @@ def _attributed(
     )  # fmt: skip
 
 
-def _check(states: Tensor, baseline: Tensor | None, degree: float, nodes: int) -> None:
+def _check(states: Tensor, baseline: Tensor | None, degree: float | int, nodes: int) -> None:
     if not bool(torch.isfinite(states).all()) or states.numel() == 0:
         raise InputError("the states to attribute are empty, or hold NaN or infinite values.")
     if baseline is not None and baseline.shape != states.shape[:1]:
@@ -241,7 +241,7 @@ class _Paths:
         states: Tensor,
         baseline: Tensor | None,
         nodes: int,
-        degree: float,
+        degree: float | int,
         budget: int,
     ) -> None:
         self.degree, self.baseline = degree, baseline is not None

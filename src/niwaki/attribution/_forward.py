@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from niwaki.core import InputError
 
-Inputs: TypeAlias = Tensor | Sequence[Tensor]
+Inputs: TypeAlias = Tensor | Sequence[Any]  # of tensors; anything else gets a sentence
 Model: TypeAlias = Callable[..., Any]
 
 
@@ -166,7 +166,8 @@ def _recurrent_on_gpu(model: nn.Module, parts: Sequence[Tensor]) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.partition(" Hint:")[0].rstrip(". ")
 
 
 def _kind(output: object) -> str:

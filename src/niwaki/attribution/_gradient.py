@@ -26,7 +26,7 @@ def xgrad(
     inputs: Inputs,
     target: Target = None,
     *,
-    degree: float | None = None,
+    degree: float | int | None = None,
     create_graph: bool = False,
     chunk: int | None = None,
 ) -> Attribution:
@@ -109,7 +109,7 @@ def _weighted(
     parts: tuple[Tensor, ...],
     target: Target,
     *,
-    degree: float,
+    degree: float | int,
     create_graph: bool,
     chunk: int | None,
     by_input: bool,
@@ -176,7 +176,7 @@ def _all_targets(
     return found, flat
 
 
-def _positive(degree: float) -> float:
+def _positive(degree: float | int) -> float:
     if not degree > 0:
         raise InputError(
             f"degree {degree:g} has no closed form: a function of degree 0 does not change along "

@@ -21,7 +21,7 @@ from niwaki.attribution._target import ALL, Target, cotangent, score_of
 from niwaki.core import InputError
 
 INTEGRATED, EXPECTED = "integrated gradients", "expected gradients"
-Baseline = float | Tensor | Sequence[Tensor | float] | None
+Baseline = float | int | Tensor | Sequence[Tensor | float | int] | None
 
 
 def integrated_gradients(
@@ -211,7 +211,7 @@ def _baselines(baseline: Baseline, parts: tuple[Tensor, ...]) -> tuple[Tensor, .
     return tuple(_baseline(one, part) for one, part in zip(given, parts, strict=True))
 
 
-def _baseline(one: Tensor | float | None, part: Tensor) -> Tensor:
+def _baseline(one: Tensor | float | int | None, part: Tensor) -> Tensor:
     if one is None:
         return torch.zeros_like(part.detach())
     start = torch.as_tensor(one).to(part.detach())

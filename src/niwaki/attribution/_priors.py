@@ -73,7 +73,7 @@ def l2_prior(values: Float[Tensor, "sample *feature"]) -> Float[Tensor, ""]:
 
 
 def mixed_prior(
-    values: Float[Tensor, "sample *feature"], *, share: float = 0.5
+    values: Float[Tensor, "sample *feature"], *, share: float | int = 0.5
 ) -> Float[Tensor, ""]:
     """Return a mixture of the Gini penalty and L1: few features, and small attributions.
 

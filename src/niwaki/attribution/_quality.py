@@ -51,7 +51,7 @@ def masking_curve(
     *,
     order: Order,
     action: Action,
-    fill: Float[Tensor, "..."] | float = 0.0,
+    fill: Float[Tensor, "..."] | float | int = 0.0,
     fractions: tuple[float, ...] | None = None,
 ) -> MaskingCurve:
     """Return how a score changes when only, or all but, the most important features are masked.
@@ -127,7 +127,7 @@ def infidelity(
     values: Float[Tensor, "sample *feature"],
     target: Target = None,
     *,
-    noise: float = 0.1,
+    noise: float | int = 0.1,
     draws: int = 32,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " sample"]:
@@ -170,7 +170,7 @@ def sensitivity(
     explain: Explainer,
     inputs: Float[Tensor, "sample *feature"],
     *,
-    radius: float = 0.02,
+    radius: float | int = 0.02,
     draws: int = 10,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " sample"]:

@@ -38,7 +38,7 @@ class Attribution:
     values: tuple[Tensor, ...]
     baseline_score: Tensor
     method: str
-    degree: float | None = None
+    degree: float | int | None = None
     nodes: int = 1
     note: str = ""
 

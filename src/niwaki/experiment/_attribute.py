@@ -124,7 +124,7 @@ def attribute_run(
     data: Trajectories | None = None,
     *,
     targets: Sequence[str] | None = None,
-    horizon: float | None = None,
+    horizon: float | int | None = None,
 ) -> AttributionResult:
     """Attribute rates of change to regulators, or a forecast to the genes at its start.
 
@@ -231,7 +231,7 @@ def attribute_program(
     table: Path | str,
     *,
     targets: Sequence[int] | None = None,
-    baseline: float | str = 0.0,
+    baseline: float | int | str = 0.0,
     nodes: int = 50,
 ) -> AttributionResult:
     """Attribute the outputs of an exported program to the columns of a table.
@@ -328,7 +328,7 @@ def _gap(parts: Sequence[Attribution]) -> float:
     return (missed / whole) ** 0.5 if whole else missed**0.5
 
 
-def _number(text: float | str) -> float:
+def _number(text: float | int | str) -> float:
     try:
         value = float(text)
     except ValueError as error:
