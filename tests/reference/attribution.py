@@ -55,7 +55,7 @@ def masked_scores(model, x, values, target, *, order, action, fill, fractions):
             for i in range(x.shape[1]):
                 if (i in top) == (action == "remove"):
                     kept[row, i] = fill
-        out = model(kept)
+        out = model(kept).detach()
         good = out[:, target] if order != "absolute" else (out.argmax(1) == target).to(out)
         scores.append(float(good.mean()))
     return scores

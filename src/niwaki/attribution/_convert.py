@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -52,16 +52,17 @@ class VarianceScale(nn.Module):
         self.eps, self.momentum = eps, momentum
         self.register_buffer("second_moment", torch.ones(features))
 
-    def forward(self, x: Float[Tensor, "sample feature *place"]) -> Tensor:
-        """Return the scaled input."""
-        shape = (1, -1, *[1] * (x.ndim - 2))
-        if self.training:
-            moment = x.square().transpose(0, 1).flatten(1).mean(1)
-            with torch.no_grad():
-                self.second_moment.lerp_(moment, self.momentum)
-        else:
+    def forward(self, x: Any) -> Any:
+        """Return the scaled input ``[sample, feature, ...]``; no types, so that it can be traced."""
+        if not self.training:
             moment = self.second_moment
-        return x * (self.weight * torch.rsqrt(moment + self.eps)).reshape(shape)
+            no_mean = torch.zeros_like(moment)
+            return nn.functional.batch_norm(x, no_mean, moment, self.weight, eps=self.eps)
+        moment = x.square().transpose(0, 1).flatten(1).mean(1)
+        with torch.no_grad():
+            self.second_moment.lerp_(moment, self.momentum)
+        scale = self.weight * torch.rsqrt(moment + self.eps)
+        return x * scale.reshape(1, -1, *[1] * (x.ndim - 2))
 
     @classmethod
     def from_batch_norm(cls, norm: nn.Module) -> "VarianceScale":
@@ -172,7 +173,9 @@ def _swap(
     made = _replacement(module, name, smooth, changes)
     done[id(module)] = made
     if made is module:
-        for child_name, child in list(module.named_children()):
+        for child_name, child in list(module._modules.items()):  # named_children drops copies
+            if child is None:
+                continue
             full = f"{name}.{child_name}" if name else child_name
             setattr(module, child_name, _swap(child, full, smooth, done, changes))
     return made

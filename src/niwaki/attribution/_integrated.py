@@ -214,7 +214,7 @@ def _baselines(baseline: Baseline, parts: tuple[Tensor, ...]) -> tuple[Tensor, .
 def _baseline(one: Tensor | float | int | None, part: Tensor) -> Tensor:
     if one is None:
         return torch.zeros_like(part.detach())
-    start = torch.as_tensor(one).to(part.detach())
+    start = torch.as_tensor(one, dtype=part.dtype, device=part.device).detach()
     if not bool(torch.isfinite(start).all()):
         raise InputError("the baseline holds NaN or infinite values; give finite ones.")
     try:

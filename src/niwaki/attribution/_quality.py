@@ -46,7 +46,7 @@ class MaskingCurve:
 def masking_curve(
     model: Model,
     inputs: Float[Tensor, "sample *feature"],
-    values: Float[Tensor, "sample *feature"],
+    values: Float[Tensor, "_sample *_feature"],
     target: Target,
     *,
     order: Order,
@@ -99,8 +99,8 @@ def masking_curve(
         )
     flat = values.flatten(1)
     key = {"positive": flat, "negative": -flat, "absolute": flat.abs()}[order]
-    rank = key.argsort(1, descending=True, stable=True).argsort(1)
-    other = torch.as_tensor(fill).to(x).expand(x.shape)
+    rank = key.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    other = torch.as_tensor(fill, dtype=x.dtype, device=x.device).expand(x.shape)
     shares = fractions or mask_fractions()
     scores = []
     for share in shares:

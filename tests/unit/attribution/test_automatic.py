@@ -34,8 +34,8 @@ def test_integrated_gradients_are_taken_elsewhere_and_the_result_says_why():
 
 
 def test_the_adapter_gives_what_captum_gives():
-    model, x = x_mlp(), normal(4, 6)
-    theirs, delta = captum.attr.IntegratedGradients(model).attribute(
+    model, x = x_mlp(), normal(4, 6).requires_grad_()
+    theirs, _ = captum.attr.IntegratedGradients(model).attribute(
         x, target=2, n_steps=50, return_convergence_delta=True
     )
     ours, gap = XGradient(model).attribute(x, target=2, return_convergence_delta=True)
@@ -47,7 +47,7 @@ def test_the_adapter_gives_what_captum_gives():
 
 
 def test_captum_sends_no_gradient_to_the_weights_and_the_adapter_does():
-    model, x = x_mlp(), normal(4, 6)
+    model, x = x_mlp(), normal(4, 6).requires_grad_()
     theirs = captum.attr.InputXGradient(model).attribute(x, target=0)
     theirs.sum().backward()  # silently reaches nothing
     assert all(p.grad is None for p in model.parameters())

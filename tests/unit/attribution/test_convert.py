@@ -1,4 +1,5 @@
 import copy
+import inspect
 
 import pytest
 import torch
@@ -123,7 +124,10 @@ def test_what_cannot_be_converted_is_named():
     assert found.report.culprit == "1"
 
 
-def test_our_fields_become_homogeneous():
+def test_our_fields_become_homogeneous(monkeypatch):
+    for kind in (MlpField, GeneField):  # the checks of types in tests refuse to be traced
+        for name in {"forward", "drive", "rate"} & set(vars(kind)):
+            monkeypatch.setattr(kind, name, inspect.unwrap(vars(kind)[name]))
     generator = torch.Generator().manual_seed(0)
     mlp = MlpField(5, hidden=4, generator=generator)
     state = normal(5, 5, dtype=torch.float32)
