@@ -9,6 +9,7 @@ rows, the split and the random columns are drawn per seed, and so is the start o
 """
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from niwaki.attribution import (
     expected_gradients,
@@ -83,7 +84,7 @@ def make_model(inputs: int, *, bias: bool, seed: int) -> nn.Sequential:
     sizes = (inputs, 512, 128, 32, 1)
     generator = torch.Generator().manual_seed(seed)
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         layer = nn.Linear(fan_in, fan_out, bias=bias)
         for parameter in layer.parameters():  # torch's default range, from our own stream
             nn.init.uniform_(parameter, -(fan_in**-0.5), fan_in**-0.5, generator=generator)
@@ -113,16 +114,14 @@ def by_rrr(model: nn.Module, x: Tensor, _: torch.Generator) -> tuple[Tensor, Ten
 
     def log_probabilities(batch: Tensor) -> Tensor:
         logit = model(batch)
-        return F.logsigmoid(logit) + F.logsigmoid(-logit)
+        return functional.logsigmoid(logit) + functional.logsigmoid(-logit)
 
     return model(x), gini_prior(gradient(log_probabilities, x, create_graph=True).value)
 
 
 def by_expected(draws: int) -> Step:
     def step(model: nn.Module, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        found = expected_gradients(
-            model, x, x, draws=draws, generator=generator, create_graph=True
-        )
+        found = expected_gradients(model, x, x, draws=draws, generator=generator, create_graph=True)
         return found.output, gini_prior(found.value)
 
     return step
@@ -172,7 +171,7 @@ def train(arm: Arm, strength: float, data: Split, seed: int) -> dict[str, float]
     began = time.perf_counter()
     for _ in range(EPOCHS):
         logit, penalty = arm.step(model, x, generator)
-        loss = F.binary_cross_entropy_with_logits(logit[:, 0], y) + strength * penalty
+        loss = functional.binary_cross_entropy_with_logits(logit[:, 0], y) + strength * penalty
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -194,13 +193,14 @@ def train(arm: Arm, strength: float, data: Split, seed: int) -> dict[str, float]
     }
 
 
-def measure(*, seeds: int, quick: bool) -> list[dict[str, object]]:
+def measure(*, seeds: int, quick: bool, only: list[str] | None = None) -> list[dict[str, object]]:
     folder = os.environ.get("NIWAKI_DATA")
     if not folder or not (Path(folder) / "nhanes").is_dir():
         sys.exit("NIWAKI_DATA names no folder with nhanes/; see docs/how-to/attribute.md.")
     x, y = load(Path(folder) / "nhanes")
     splits = [split(x, y, seed) for seed in range(seeds)]
-    arms = [a for a in ARMS if not quick or a.name in {"no prior", "X-Gradient"}]
+    wanted = {"no prior", "X-Gradient"} if quick else {a.name for a in ARMS}
+    arms = [a for a in ARMS if a.name in set(only or wanted)]
     rows: list[dict[str, object]] = []
     for arm in arms:
         grid = (1.0,) if quick and len(arm.grid) > 1 else arm.grid
@@ -255,9 +255,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print rows for a machine")
     parser.add_argument("--quick", action="store_true", help="two arms, four seeds")
     parser.add_argument("--seeds", type=int, default=16, help="splits and starts (count)")
+    names = [arm.name for arm in ARMS]
+    parser.add_argument("--arm", action="append", choices=names, help="only this way of training")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = measure(seeds=4 if options.quick else options.seeds, quick=options.quick)
+    seeds = 4 if options.quick else options.seeds
+    rows = measure(seeds=seeds, quick=options.quick, only=options.arm)
     print(json.dumps(rows, indent=1) if options.json else as_table(rows))
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 PAGE = Path(__file__).with_name("api.md")
 PACKAGES = (
-    *("experiment", "data", "knowledge", "dynamics", "pruning", "evaluation"),
+    *("experiment", "data", "knowledge", "dynamics", "pruning", "evaluation", "attribution"),
     *("report", "sweep", "core"),
 )
 INTRODUCTION = """# Public names

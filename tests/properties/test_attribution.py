@@ -1,5 +1,7 @@
 """Properties of attributions, over random networks and inputs."""
 
+import itertools
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def networks(draw, *, bias):
     sizes = draw(st.lists(st.integers(1, 6), min_size=2, max_size=4))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 10_000)))
     layers = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         layer = nn.Linear(fan_in, fan_out, bias=bias)
         for parameter in layer.parameters():
             nn.init.normal_(parameter, generator=generator)

@@ -142,8 +142,6 @@ class XGradient:
         extra = () if additional_forward_args is None else additional_forward_args
         extra = extra if isinstance(extra, tuple) else (extra,)
         model = self.forward_func if not extra else lambda *x: self.forward_func(*x, *extra)
-        found = xgrad(
-            model, inputs, target, degree=self.degree, create_graph=create_graph
-        )
+        found = xgrad(model, inputs, target, degree=self.degree, create_graph=create_graph)
         values = found.values if isinstance(inputs, tuple) else found.value
         return (values, -found.gap) if return_convergence_delta else values

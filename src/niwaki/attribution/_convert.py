@@ -53,7 +53,7 @@ class VarianceScale(nn.Module):
         self.register_buffer("second_moment", torch.ones(features))
 
     def forward(self, x: Any) -> Any:
-        """Return the scaled input ``[sample, feature, ...]``; no types, so that it can be traced."""
+        """Return the scaled ``[sample, feature, ...]``; no types, so that it can be traced."""
         if not self.training:
             moment = self.second_moment
             no_mean = torch.zeros_like(moment)
@@ -199,8 +199,13 @@ def _recurrent(module: nn.RNNBase, place: str, smooth: bool, changes: list[str])
     swap = smooth and module.mode == "RNN_TANH"
     if not module.bias and not swap:
         return module
-    options = {"nonlinearity": "relu" if swap or module.mode == "RNN_RELU" else "tanh"}
-    made = type(module)(
+    options: dict[str, Any] = {}
+    if module.mode.startswith("RNN"):
+        options["nonlinearity"] = "relu" if swap or module.mode == "RNN_RELU" else "tanh"
+    elif module.mode == "LSTM":
+        options["proj_size"] = module.proj_size
+    make: Any = type(module)
+    made: nn.RNNBase = make(
         module.input_size,
         module.hidden_size,
         num_layers=module.num_layers,
@@ -208,9 +213,8 @@ def _recurrent(module: nn.RNNBase, place: str, smooth: bool, changes: list[str])
         batch_first=module.batch_first,
         dropout=module.dropout,
         bidirectional=module.bidirectional,
-        **(options if module.mode.startswith("RNN") else {"proj_size": module.proj_size}
-           if module.mode == "LSTM" else {}),
-    )  # fmt: skip
+        **options,
+    )
     own = dict(module.named_parameters())
     made.to(next(module.parameters()))
     with torch.no_grad():

@@ -60,7 +60,7 @@ class MapAttribution:
     nodes: int
 
     def dense(self, what: str = "mean") -> Float[np.ndarray, "target gene"]:
-        """Return ``mean``, ``size`` or ``slope`` as a table ``[target, source]``; pairs not kept are 0."""
+        """Return ``mean``, ``size`` or ``slope`` ``[target, source]``; 0 for pairs not kept."""
         genes = len(self.total_of_source)
         table = np.zeros((genes, genes))
         table[self.target, self.source] = getattr(self, what)
@@ -74,7 +74,6 @@ def jacobian_attribution(
     degree: float | int = 1.0,
     baseline: Float[Tensor, " _gene"] | None = None,
     nodes: int = 1,
-    decay: Float[Tensor, " gene"] | None = None,
     targets: Int[Tensor, " target"] | None = None,
     keep: int | None = None,
     budget: int = BUDGET,
@@ -84,7 +83,8 @@ def jacobian_attribution(
     Where the field is homogeneous of degree k, the contributions of all genes to ``dx_j/dt`` sum
     to k times it, and are divided by k. With a baseline they are integrated gradients along the
     way from it, which are complete for any field if `nodes` suffice: a field that is a polynomial
-    of degree d within the range of the data needs d/2 nodes.
+    of degree d within the range of the data needs d/2 nodes. To leave a known decay out of what a
+    gene does to itself, give the field without it.
 
     Parameters
     ----------
@@ -98,8 +98,6 @@ def jacobian_attribution(
         State to explain the difference from, for instance the mean state (data units).
     nodes
         Gauss-Legendre nodes of the way from the baseline (count).
-    decay
-        Rates of a decay ``-rate x`` that is left out of what a gene does to itself (per time unit).
     targets
         Targets to attribute; all by default.
     keep
@@ -117,7 +115,7 @@ def jacobian_attribution(
     .. [1] hesse2021, section 3, applied to each component of a field.
     """
     return _attributed(
-        field, states, degree=degree, baseline=baseline, nodes=nodes, decay=decay,
+        field, states, degree=degree, baseline=baseline, nodes=nodes,
         targets=targets, keep=keep, budget=budget,
     )  # fmt: skip
 
@@ -156,7 +154,7 @@ def flow_attribution(
         As for `jacobian_attribution`.
     """
     return _attributed(
-        flow, start, degree=degree, baseline=baseline, nodes=nodes, decay=None,
+        flow, start, degree=degree, baseline=baseline, nodes=nodes,
         targets=targets, keep=keep, budget=budget,
     )  # fmt: skip
 
@@ -168,7 +166,6 @@ def _attributed(
     degree: float | int,
     baseline: Float[Tensor, " _gene"] | None,
     nodes: int,
-    decay: Float[Tensor, " gene"] | None,
     targets: Int[Tensor, " target"] | None,
     keep: int | None,
     budget: int,
@@ -184,16 +181,15 @@ def _attributed(
     total = np.zeros(states.shape[0])
     missed = explained = 0.0
     for batch in chosen.split(paths.targets_at_once):
-        mean, size, slope, sums = paths.reduced(batch, decay)
+        mean, size, slope, sums = paths.reduced(batch)
         wanted = paths.explained(batch)
-        own = 0.0 if decay is None else (decay.to(states)[batch][:, None] * paths.way(batch))
-        missed += float((wanted + own - sums).double().square().sum())
+        missed += float((wanted - sums).double().square().sum())
         explained += float(wanted.double().square().sum())
         total += size.double().sum(0).cpu().numpy()
         parts.append(_kept(batch, (mean, size, slope), keep))
-    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    source, target, *values = (np.concatenate(column) for column in zip(*parts, strict=True))
     return MapAttribution(
-        *columns, total,
+        source, target, values[0], values[1], values[2], total,
         result=paths.result[chosen].double().mean(1).cpu().numpy(),
         baseline_result=paths.base[chosen].double().mean(1).cpu().numpy(),
         gap=(missed / explained) ** 0.5 if explained else missed**0.5,
@@ -273,11 +269,7 @@ class _Paths:
         """Return what the contributions to some targets should sum to, ``[target, state]``."""
         return self.result[batch] - self.base[batch]
 
-    def way(self, batch: Tensor) -> Tensor:
-        """Return the way from the baseline of some genes, ``[target, state]``."""
-        return (self.states - self.start)[batch]
-
-    def reduced(self, batch: Tensor, decay: Tensor | None) -> tuple[Tensor, ...]:
+    def reduced(self, batch: Tensor) -> tuple[Tensor, ...]:
         """Return mean, mean absolute, slope of contributions, and their sums over sources."""
         genes, count = self.states.shape
         mean = torch.zeros(len(batch), genes).to(self.states)
@@ -287,9 +279,6 @@ class _Paths:
             found = torch.zeros(len(batch), *way.shape).to(way)
             for weight, slope in zip(self.weights, slopes.split(way.shape[1], 2), strict=True):
                 found += weight * slope
-            if decay is not None:
-                rows = torch.arange(len(batch))
-                found[rows, batch] += decay.to(found)[batch][:, None]
             found *= way / self.degree
             mean += found.sum(2) / count
             size += found.abs().sum(2) / count

@@ -99,8 +99,8 @@ def homogeneity_report(model: Model, example: Inputs) -> HomogeneityReport:
 
     References
     ----------
-    .. [1] hesse2021, for degree one. Degree inference, exact scaling and the bias share are ours;
-       the identity behind the bias share is that of srinivas2019.
+    .. [1] hesse2021, for degree one. Degree inference, exact scaling and the bias share are ours.
+    .. [2] srinivas2019, for the identity behind the bias share.
 
     Examples
     --------
@@ -150,13 +150,19 @@ def _verdict(
         return False, static.culprit, f"{_the(static.culprit)}: {static.reason}"
     if static is not None and static.degree is not None:
         if not close:
-            return False, "", (
-                "the graph is homogeneous, but the numbers are not; the model overflows, or does "
-                "something that its graph does not show."
+            return (
+                False,
+                "",
+                (
+                    "the graph is homogeneous, but the numbers are not; the model overflows, or "
+                    "does something that its graph does not show."
+                ),
             )
         if static.degree <= 0:
-            return False, "the output", (
-                f"it has degree {static.degree:g}, so nothing is gained on the path from zero."
+            return (
+                False,
+                "the output",
+                (f"it has degree {static.degree:g}, so nothing is gained on the path from zero."),
             )
         return True, "", f"homogeneous of degree {static.degree:g}, by its operations."
     unread = "its graph cannot be read" if static is None else static.reason.rstrip(".")
@@ -237,8 +243,8 @@ def _biases(model: Model) -> dict[str, tuple[Tensor, Tensor]]:
                 effect = value.detach()
                 mean = getattr(module, "running_mean", None)
                 if mean is not None and not module.training:
-                    spread = torch.sqrt(module.running_var + module.eps)  # type: ignore[operator]
-                    effect = effect - mean * module.weight.detach() / spread  # type: ignore
+                    spread = torch.sqrt(module.running_var + module.eps)
+                    effect = effect - mean * module.weight.detach() / spread
                 full = f"{name}.{own}" if name else own
                 found[full] = (value.detach().clone().requires_grad_(), effect)
     return found

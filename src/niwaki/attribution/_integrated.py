@@ -1,6 +1,7 @@
 """Integrated and expected gradients: for models without a closed form, and as references."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -73,11 +74,10 @@ def integrated_gradients(
     rows = parts[0].shape[0]
     alpha = torch.as_tensor((places + 1) / 2).to(parts[0]).repeat(rows)
     weight = torch.as_tensor(weights / 2).to(parts[0]).repeat(rows)
+    walk = _Walk(tuple(s.repeat_interleave(nodes, 0) for s in starts), starts, alpha, weight)
     return _along_paths(
-        model, parts, target, starts=tuple(s.repeat_interleave(nodes, 0) for s in starts),
-        alpha=alpha, weight=weight, chunk=chunk, create_graph=create_graph,
-        ends=starts, method=INTEGRATED,
-    )  # fmt: skip
+        model, parts, target, walk, chunk=chunk, create_graph=create_graph, method=INTEGRATED
+    )
 
 
 def expected_gradients(
@@ -135,31 +135,37 @@ def expected_gradients(
         chosen = torch.randint(known, (rows * count,), generator=source)
     alpha = torch.rand(rows * count, generator=source, dtype=torch.float64).to(parts[0])
     weight = torch.full_like(alpha, 1 / count)
+    walk = _Walk(tuple(b[chosen.to(b.device)] for b in behind), behind, alpha, weight)
     return _along_paths(
-        model, parts, target,
-        starts=tuple(b[chosen.to(b.device)] for b in behind), alpha=alpha, weight=weight,
-        chunk=chunk, create_graph=create_graph, ends=behind, method=EXPECTED,
-    )  # fmt: skip
+        model, parts, target, walk, chunk=chunk, create_graph=create_graph, method=EXPECTED
+    )
+
+
+class _Walk(NamedTuple):
+    """Places on paths to the inputs, all those of the first sample first.
+
+    `starts` has one row per place; `ends` are where the score of the baseline is taken: the
+    baseline of every sample, or all references, whose mean it then is.
+    """
+
+    starts: tuple[Tensor, ...]
+    ends: tuple[Tensor, ...]
+    alpha: Tensor
+    weight: Tensor
 
 
 def _along_paths(
     model: Model,
     parts: tuple[Tensor, ...],
     target: Target,
+    walk: _Walk,
     *,
-    starts: tuple[Tensor, ...],
-    alpha: Tensor,
-    weight: Tensor,
     chunk: int | None,
     create_graph: bool,
-    ends: tuple[Tensor, ...],
     method: str,
 ) -> Attribution:
-    """Return weighted gradients at points between starts and inputs, times the way between.
-
-    `ends` are where the score of the baseline is taken: the baseline of every sample, or all
-    references, whose mean it then is.
-    """
+    """Return weighted gradients at points between starts and inputs, times the way between."""
+    starts, ends, alpha, weight = walk
     rows = parts[0].shape[0]
     count = len(alpha) // rows
     with gradients_on():
@@ -177,7 +183,9 @@ def _along_paths(
             found = run(model, moved, keep_state=True)
             picked = score_of(found, weights[owner]) * weight[at]
             slopes = pull(picked.sum(), moved, create_graph=create_graph)
-            for number, (slope, start, point) in enumerate(zip(slopes, starts, points, strict=True)):
+            for number, (slope, start, point) in enumerate(
+                zip(slopes, starts, points, strict=True)
+            ):
                 part = slope * (point[owner] - start[at])
                 totals[number] = totals[number].index_add(0, owner, part)
             if not create_graph:

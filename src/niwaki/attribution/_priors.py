@@ -7,7 +7,7 @@ from torch import Tensor
 from niwaki.core import InputError
 
 
-def mean_size(values: Float[Tensor, "sample *feature"]) -> Float[Tensor, " _feature"]:
+def mean_size(values: Float[Tensor, "sample ..."]) -> Float[Tensor, " _feature"]:
     """Return the mean absolute attribution of every feature, flat (output units)."""
     return values.abs().mean(0).flatten()
 
@@ -47,7 +47,7 @@ def gini(sizes: Float[Tensor, " feature"]) -> Float[Tensor, ""]:
     return ((2 * rank - count - 1) * (ordered / whole)).sum() / count
 
 
-def gini_prior(values: Float[Tensor, "sample *feature"]) -> Float[Tensor, ""]:
+def gini_prior(values: Float[Tensor, "sample ..."]) -> Float[Tensor, ""]:
     """Return minus the Gini coefficient of mean absolute attributions: few features should count.
 
     Parameters
@@ -62,18 +62,18 @@ def gini_prior(values: Float[Tensor, "sample *feature"]) -> Float[Tensor, ""]:
     return -gini(mean_size(values))
 
 
-def l1_prior(values: Float[Tensor, "sample *feature"]) -> Float[Tensor, ""]:
+def l1_prior(values: Float[Tensor, "sample ..."]) -> Float[Tensor, ""]:
     """Return the mean absolute attribution (output units)."""
     return values.abs().mean()
 
 
-def l2_prior(values: Float[Tensor, "sample *feature"]) -> Float[Tensor, ""]:
+def l2_prior(values: Float[Tensor, "sample ..."]) -> Float[Tensor, ""]:
     """Return the mean squared attribution (squared output units)."""
     return values.square().mean()
 
 
 def mixed_prior(
-    values: Float[Tensor, "sample *feature"], *, share: float | int = 0.5
+    values: Float[Tensor, "sample ..."], *, share: float | int = 0.5
 ) -> Float[Tensor, ""]:
     """Return a mixture of the Gini penalty and L1: few features, and small attributions.
 
@@ -99,7 +99,7 @@ def mixed_prior(
 
 
 def total_variation_prior(
-    values: Float[Tensor, "sample *feature"], *, axes: tuple[int, ...] = (-2, -1)
+    values: Float[Tensor, "sample ..."], *, axes: tuple[int, ...] = (-2, -1)
 ) -> Float[Tensor, ""]:
     """Return the mean absolute difference between neighbours, for images and series.
 
@@ -172,7 +172,7 @@ def graph_prior(
 
 
 def mask_prior(
-    values: Float[Tensor, "sample *feature"], mask: Float[Tensor, "..."]
+    values: Float[Tensor, "sample ..."], mask: Float[Tensor, "..."]
 ) -> Float[Tensor, ""]:
     """Return the mean over samples of squared attributions where the mask is 1: wrong reasons.
 

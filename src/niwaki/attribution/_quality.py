@@ -45,8 +45,8 @@ class MaskingCurve:
 @torch.no_grad()
 def masking_curve(
     model: Model,
-    inputs: Float[Tensor, "sample *feature"],
-    values: Float[Tensor, "_sample *_feature"],
+    inputs: Float[Tensor, "sample ..."],
+    values: Float[Tensor, "_sample ..."],
     target: Target,
     *,
     order: Order,
@@ -123,8 +123,8 @@ def _judged(output: Tensor, target: Target, *, by_rank: bool) -> float:
 @torch.no_grad()
 def infidelity(
     model: Model,
-    inputs: Float[Tensor, "sample *feature"],
-    values: Float[Tensor, "sample *feature"],
+    inputs: Float[Tensor, "sample ..."],
+    values: Float[Tensor, "sample ..."],
     target: Target = None,
     *,
     noise: float | int = 0.1,
@@ -168,7 +168,7 @@ def infidelity(
 
 def sensitivity(
     explain: Explainer,
-    inputs: Float[Tensor, "sample *feature"],
+    inputs: Float[Tensor, "sample ..."],
     *,
     radius: float | int = 0.02,
     draws: int = 10,

@@ -45,7 +45,9 @@ def attribute(
     ] = None,
     nodes: Annotated[
         int | None,
-        typer.Option(help="Programs without a closed form: gradients per sample. Default: 50.", min=1),
+        typer.Option(
+            help="Programs without a closed form: gradients per sample. Default: 50.", min=1
+        ),
     ] = None,
     top: Annotated[int, typer.Option(help="Sources shown per target.", min=1)] = 12,
     out: Annotated[
@@ -68,7 +70,11 @@ def attribute(
         states = None
         if data is not None:
             states = read_expression(
-                data, genes_file=genes, time_key=time_key, trajectory_key=trajectory_key, layer=layer
+                data,
+                genes_file=genes,
+                time_key=time_key,
+                trajectory_key=trajectory_key,
+                layer=layer,
             ).trajectories
         found = experiment.attribute_run(model, states, targets=target, horizon=horizon)
     else:
@@ -127,7 +133,9 @@ def _write(found: "AttributionResult", out: Path, top: int, *, named: bool) -> l
             name = f"target-{re.sub(r'[^A-Za-z0-9._-]+', '_', item.target)[:80]}.svg"
             name = name if name not in plots else f"{name[:-4]}-{len(plots)}.svg"
             title = f"{item.target}: contributions to {found.about}"
-            write_bars(out / name, title, rows, unit=f"mean size, with its direction ({found.unit})")
+            write_bars(
+                out / name, title, rows, unit=f"mean size, with its direction ({found.unit})"
+            )
             plots.append(name)
     write_atomic(out / _TABLE, found.table())
     return [_TABLE, *plots]
@@ -140,7 +148,9 @@ def _largest(found: "AttributionResult", count: int) -> "list[TargetContribution
 
 def _show(found: "AttributionResult", files: list[str], top: int, *, out: Path) -> None:
     say(f"{found.method.capitalize()} of {found.about}: {found.note}")
-    say(f"Over {found.samples} samples the contributions miss {found.gap:.2g} of what they explain.")
+    say(
+        f"Over {found.samples} samples the contributions miss {found.gap:.2g} of what they explain."
+    )
     for item in _largest(found, _PRINTED):
         say(f"\n{item.target}: mean {item.result:.4g}, at the baseline {item.baseline:.4g}")
         print_table(

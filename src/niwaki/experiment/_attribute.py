@@ -155,7 +155,7 @@ def attribute_run(
     states = observed_states(model, data.select_genes(model.genes))
     if horizon is None:
         found = field_contributions(model, states, targets=targets)
-        about, unit = "rates of change", "data units per time unit"
+        about, unit = "rates of change (without own decay)", "data units per time unit"
     else:
         found = _flow(model, states, targets, horizon)
         about, unit = f"the state {horizon:g} time units later", "data units"
@@ -181,7 +181,7 @@ def _flow(
     model: FittedModel,
     states: Float[Tensor, "gene state"],
     targets: Sequence[str] | None,
-    horizon: float,
+    horizon: float | int,
 ) -> MapAttribution:
     if not (math.isfinite(horizon) and horizon > 0):
         raise ConfigError(f"the horizon is {horizon:g}; expected a time after the start, above 0.")
@@ -212,10 +212,7 @@ def _by_target(
             name,
             float(found.result[i]),
             float(found.baseline_result[i]),
-            tuple(
-                _contribution(genes[found.source[k]], found, k)
-                for k in order[a:b]
-            ),
+            tuple(_contribution(genes[found.source[k]], found, k) for k in order[a:b].tolist()),
         )
         for i, (name, a, b) in enumerate(zip(names, starts, ends, strict=True))
     )
@@ -267,11 +264,14 @@ def attribute_program(
     with torch.no_grad():
         outputs = program.model(x[:1]).reshape(1, -1).shape[1]
     chosen = _outputs(targets, outputs, path)
-    report = homogeneity_report(program.model, x[:4])
+    few = torch.arange(program.rows or min(4, len(x))) % len(x)
+    report = homogeneity_report(program.inner, x[few])
     zero = not isinstance(start, Tensor) and start == 0
     closed = report.degree if report.holds and zero else None
     parts = [_one(program.model, x, t, closed, start, nodes) for t in chosen]
-    note = report.reason if zero else "the baseline is not zero, and the closed form knows no other."
+    note = (
+        report.reason if zero else "the baseline is not zero, and the closed form knows no other."
+    )
     return AttributionResult(
         about="the model's outputs",
         unit="units of the output",
@@ -282,7 +282,8 @@ def attribute_program(
         gap=_gap(parts),
         samples=len(x),
         targets=tuple(
-            _of_output(str(t), part, names, x - start) for t, part in zip(chosen, parts, strict=True)
+            _of_output(str(t), part, names, x - start)
+            for t, part in zip(chosen, parts, strict=True)
         ),
     )
 
@@ -296,7 +297,8 @@ def _one(
     nodes: int,
 ) -> Attribution:
     def flat(rows: Tensor) -> Tensor:
-        return model(rows).reshape(len(rows), -1)
+        found: Tensor = model(rows).reshape(len(rows), -1)
+        return found
 
     if degree is not None:
         return xgrad(flat, x, target, degree=degree)
@@ -325,7 +327,7 @@ def _of_output(
 def _gap(parts: Sequence[Attribution]) -> float:
     missed = sum(float(completeness_gap(p).double().square().sum()) for p in parts)
     whole = sum(float((p.score - p.baseline_score).double().square().sum()) for p in parts)
-    return (missed / whole) ** 0.5 if whole else missed**0.5
+    return math.sqrt(missed / whole if whole else missed)
 
 
 def _number(text: float | int | str) -> float:
@@ -371,9 +373,7 @@ def read_features(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "sampl
         )
     header, *rows = list(split_lines(lines, sniff_delimiter(lines[:30])))
     if all(_is_number(cell) for cell in header):
-        raise InputError(
-            f"{path} begins with numbers; expected a header with one name per column."
-        )
+        raise InputError(f"{path} begins with numbers; expected a header with one name per column.")
     labelled = not header[0].strip() or not _is_number(rows[0][0])
     names = [name.strip() for name in header[1 if labelled else 0 :]]
     if len(set(names)) < len(names):

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -94,6 +94,8 @@ def field_contributions(
 ) -> MapAttribution:
     """Return contributions of regulators to rates of change, by closed form where there is one.
 
+    A decay of a gene's own level is left out.
+
     Parameters
     ----------
     model
@@ -111,17 +113,22 @@ def field_contributions(
     field = model.field
     report = homogeneity_report(BatchMajor(field), states[:, :2].T)
     closed = report.degree if report.holds else None
-    decay = field.rate().detach() if isinstance(field, DecayField) else None
     return jacobian_attribution(
-        field,
+        production(field),
         states,
         degree=closed or 1.0,
         baseline=None if closed else states.mean(1),
         nodes=_nodes(field),
-        decay=decay if closed in (None, 1.0) else None,
         targets=gene_places(model.genes, targets),
         keep=None if len(model.genes) <= _KEEP_ALL else _KEPT,
     )
+
+
+def production(field: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Return a field without the decay of each gene's own level, where it has one."""
+    if not isinstance(field, DecayField):
+        return field
+    return lambda states: field.rate()[:, None] * field.drive(states)
 
 
 def _nodes(field: nn.Module) -> int:
@@ -151,9 +158,7 @@ def gene_places(
     return torch.tensor([place[name] for name in names])
 
 
-def summarise(
-    found: MapAttribution, states: int, network: EffectiveNetwork
-) -> AttributionSummary:
+def summarise(found: MapAttribution, states: int, network: EffectiveNetwork) -> AttributionSummary:
     """Return the record of contributions beside the edges of a network.
 
     Parameters

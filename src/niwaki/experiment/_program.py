@@ -36,6 +36,8 @@ class Program:
     ----------
     model
         Takes any number of samples, whatever number it was exported for.
+    inner, rows
+        The model as it was exported, and the number of samples that it takes; None for any.
     shape
         Shape of one sample.
     dtype
@@ -43,6 +45,8 @@ class Program:
     """
 
     model: nn.Module
+    inner: nn.Module
+    rows: int | None
     shape: tuple[int, ...]
     dtype: torch.dtype
 
@@ -80,7 +84,7 @@ def load_program(path: Path) -> Program:
         return _ready(path, program)
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001  whatever torch makes of a damaged file
+    except Exception as error:  # whatever torch makes of a damaged file
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(
             f"{path} could not be read as an exported program ({reason}); write it with "
@@ -97,10 +101,10 @@ def _ready(path: Path, program: torch.export.ExportedProgram) -> Program:
             "with samples along its first axis, so use niwaki.attribution from Python."
         )
     rows, *shape = nodes[0].shape
-    model = program.module()
-    if isinstance(rows, int):
-        model = _Rebatched(model, rows)
-    return Program(model, tuple(int(size) for size in shape), nodes[0].dtype)
+    model: nn.Module = program.module()
+    fixed = rows if isinstance(rows, int) else None
+    whole = model if fixed is None else _Rebatched(model, fixed)
+    return Program(whole, model, fixed, tuple(int(size) for size in shape), nodes[0].dtype)
 
 
 def _check_archive(path: Path, data: bytes) -> None:
@@ -142,7 +146,7 @@ def _check_payload(path: Path, content: Any) -> None:
 
 
 def _check_samples(path: Path, content: bytes) -> None:
-    """Refuse example inputs that torch could only read by unpickling, which it would go on to do."""
+    """Refuse example inputs that torch could read by unpickling only, as it would."""
     try:
         if content:
             torch.load(io.BytesIO(content), weights_only=True)

@@ -37,9 +37,7 @@ def write_figures(folder: Path) -> list[Path]:
     return written
 
 
-def write_bars(
-    path: Path, title: str, rows: Sequence[tuple[str, float]], *, unit: str
-) -> None:
+def write_bars(path: Path, title: str, rows: Sequence[tuple[str, float]], *, unit: str) -> None:
     """Write signed bars as an SVG file of their own.
 
     Parameters

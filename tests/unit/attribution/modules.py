@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 Case = tuple[str, Callable[[], nn.Module], tuple[int, ...], float | None]
 VECTOR, IMAGE, SEQUENCE = (3, 6), (2, 4, 8, 8), (2, 5, 6)
@@ -76,7 +76,8 @@ def l1(q, k):
 
 
 def cosine(q, k):
-    return torch.softmax(F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-1, -2), -1)
+    q, k = functional.normalize(q, dim=-1), functional.normalize(k, dim=-1)
+    return torch.softmax(q @ k.transpose(-1, -2), -1)
 
 
 def small_softmax(q, k):
@@ -111,9 +112,7 @@ MODULES: list[Case] = [
     ("batch norm, mean 0, no shift", batch_norm(mean=0, shift=0), IMAGE, 1),
     (
         "relu rnn without bias",
-        lambda: Recurrent(
-            lambda: nn.RNN(6, 4, nonlinearity="relu", bias=False, batch_first=True)
-        ),
+        lambda: Recurrent(lambda: nn.RNN(6, 4, nonlinearity="relu", bias=False, batch_first=True)),
         SEQUENCE,
         1,
     ),

@@ -15,9 +15,9 @@ def seeded(module: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def normal(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(
-        dtype
-    )
+    return torch.randn(
+        *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    ).to(dtype)
 
 
 def x_mlp(inputs: int = 6, outputs: int = 3) -> nn.Module:
@@ -86,6 +86,4 @@ def resnet50(*, width: int = 2, classes: int = 5) -> nn.Module:
             stride = 2 if block == 0 and stage > 0 else 1
             layers.append(Bottleneck(inputs, inner, stride=stride))
             inputs = 4 * inner
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes)
-    )
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))

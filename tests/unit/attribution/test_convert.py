@@ -4,7 +4,7 @@ import inspect
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 from unit.attribution.nets import biased_mlp, normal, resnet50, seeded
 
 from niwaki.attribution import VarianceScale, to_xdnn, xgrad
@@ -102,7 +102,7 @@ def test_activations_that_are_functions_are_swapped_in_the_graph():
             self.first = nn.Linear(3, 4)
 
         def forward(self, x):
-            return F.silu(self.first(x)) * 2 + self.first(x).tanh()
+            return functional.silu(self.first(x)) * 2 + self.first(x).tanh()
 
     found = to_xdnn(Functional(), activations="relu", example=normal(2, 3, dtype=torch.float32))
     assert found.report.holds

@@ -8,6 +8,7 @@ from unit.attribution.nets import normal
 from niwaki.attribution import flow_attribution, integrated_gradients, jacobian_attribution
 from niwaki.core import InputError
 from niwaki.dynamics import GeneField, ModuleField, PhoenixField, RungeKutta4, make_method, solve
+from niwaki.experiment._attribution import production
 
 
 class XField(nn.Module):
@@ -87,9 +88,7 @@ def test_one_node_is_exact_for_a_gene_field_within_its_range():
 def test_decay_is_left_out_of_what_a_gene_does_to_itself():
     field = gene_field()
     states = torch.rand(4, 9, generator=torch.Generator().manual_seed(0)).double()
-    found = jacobian_attribution(
-        field, states, baseline=states.mean(1), nodes=1, decay=field.rate().detach()
-    )
+    found = jacobian_attribution(production(field), states, baseline=states.mean(1), nodes=1)
     assert found.gap < 1e-12
     pairs = set(zip(found.source.tolist(), found.target.tolist(), strict=True))
     assert pairs == {(0, 1), (1, 2), (0, 3), (1, 3)}

@@ -80,12 +80,16 @@ def test_the_gradient_of_the_penalty_is_right_by_finite_differences():
     weight = model[0].weight
 
     def penalty(w):
-        return xgrad(
-            lambda z: torch.func.functional_call(model, {"0.weight": w}, z),
-            x,
-            degree=1,
-            create_graph=True,
-        ).value.square().sum()
+        return (
+            xgrad(
+                lambda z: torch.func.functional_call(model, {"0.weight": w}, z),
+                x,
+                degree=1,
+                create_graph=True,
+            )
+            .value.square()
+            .sum()
+        )
 
     assert torch.autograd.gradcheck(penalty, weight.detach().clone().requires_grad_())
 

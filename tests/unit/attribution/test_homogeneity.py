@@ -1,7 +1,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 from unit.attribution.modules import MODULES, Function, Recurrent, batch_norm
 from unit.attribution.nets import biased_mlp, normal, resnet50, seeded, x_cnn, x_mlp
 
@@ -113,8 +113,8 @@ def test_an_operation_without_a_rule_is_said_to_be_unknown():
         (lambda m, x: torch.where(x > 0, x, 0.1 * x), 1),
         (lambda m, x: x.masked_fill(x < 0, 0.0), 1),
         (lambda m, x: x.masked_fill(x < 0, 1.0), None),
-        (lambda m, x: F.pad(x, (1, 1)), 1),
-        (lambda m, x: F.pad(x, (1, 1), value=2.0), None),
+        (lambda m, x: functional.pad(x, (1, 1)), 1),
+        (lambda m, x: functional.pad(x, (1, 1), value=2.0), None),
         (lambda m, x: x.clamp(min=0), 1),
         (lambda m, x: x.clamp(0, 3), None),
         (lambda m, x: torch.maximum(x, x.mean(1, keepdim=True)), 1),
@@ -129,7 +129,7 @@ def test_an_operation_without_a_rule_is_said_to_be_unknown():
         (lambda m, x: x @ m.w + m.v[0], None),
         (lambda m, x: torch.addmm(torch.zeros(6), x, m.w), 1),
         (lambda m, x: x.gather(1, x.argsort(1)), 1),
-        (lambda m, x: torch.sigmoid(F.normalize(x)) * x, 1),
+        (lambda m, x: torch.sigmoid(functional.normalize(x)) * x, 1),
         (lambda m, x: x + 1 - 1, None),  # sound, not complete
         (lambda m, x: (x.abs() + 0.0).log().exp(), 1),
         (lambda m, x: (2 * x.abs().log()).exp(), 2),
@@ -143,8 +143,8 @@ def test_an_operation_without_a_rule_is_said_to_be_unknown():
         (lambda m, x: (2 * x).add_(1.0), None),
         (lambda m, x: x.std(1), 1),
         (lambda m, x: x.var(1), 2),
-        (lambda m, x: F.cosine_similarity(x, x.flip(1)), 0),
-        (lambda m, x: F.softplus(x), None),
+        (lambda m, x: functional.cosine_similarity(x, x.flip(1)), 0),
+        (lambda m, x: functional.softplus(x), None),
     ],
 )
 def test_the_algebra_of_operations(body, degree):
@@ -161,9 +161,7 @@ def test_a_network_of_every_allowed_kind_is_proven():
 
 
 def test_a_deep_residual_net_names_its_first_norm():
-    found = homogeneity_report(
-        seeded(resnet50()).eval(), normal(2, 3, 32, 32, dtype=torch.float32)
-    )
+    found = homogeneity_report(seeded(resnet50()).eval(), normal(2, 3, 32, 32, dtype=torch.float32))
     assert found.culprit == "1"
     assert "eps" in found.reason or "running mean" in found.reason or "bias" in found.reason
 

@@ -1,3 +1,5 @@
+import itertools
+
 import captum.metrics
 import pytest
 import torch
@@ -52,7 +54,7 @@ def test_fractions_are_in_equal_ratios():
     assert len(found) == 16
     assert found[0] == pytest.approx(0.01)
     assert found[-1] == 1
-    ratios = {round(b / a, 9) for a, b in zip(found[:-1], found[1:], strict=True)}
+    ratios = {round(b / a, 9) for a, b in itertools.pairwise(found)}
     assert len(ratios) == 1
 
 

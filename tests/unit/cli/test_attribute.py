@@ -38,7 +38,16 @@ def test_a_run_gets_a_table_and_a_plot_per_target(niwaki, finished, tmp_path):
 def test_a_forecast_of_one_gene_as_json(niwaki, finished, study, tmp_path):
     out = tmp_path / "why"
     code, text, _ = niwaki(
-        "attribute", finished, study.data, "--target", "G001", "--horizon", 1, "--out", out, "--json"
+        "attribute",
+        finished,
+        study.data,
+        "--target",
+        "G001",
+        "--horizon",
+        1,
+        "--out",
+        out,
+        "--json",
     )
     assert code == 0
     found = json.loads(text)

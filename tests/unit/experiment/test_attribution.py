@@ -45,7 +45,8 @@ def test_a_fit_records_contributions_beside_edges(finished):
     assert ranks == sorted(ranks)
     sizes = [r.contribution for r in found.regulators]
     assert sizes == sorted(sizes, reverse=True)
-    rows = list(csv.DictReader((finished / "attribution.tsv").open(), delimiter="\t"))
+    text = (finished / "attribution.tsv").read_text()
+    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t"))
     assert [*rows[0]] == ["source", "target", "sign", "size", "mean", "weight"]
     sizes = [float(row["size"]) for row in rows]
     assert sizes == sorted(sizes, reverse=True)
@@ -96,7 +97,7 @@ def test_a_gene_that_does_not_vary_has_strong_edges_and_no_contribution():
     assert summary is not None
     assert summary.regulators[0].gene == "b"
     assert summary.regulators[0].strength_rank == 2
-    assert [(p.source, p.target) for p in summary.only_by_edge] == []  # two pairs: both listed
+    assert [(p.source, p.target, p.rank) for p in summary.only_by_edge] == [("a", "b", None)]
     assert summary.compared == 2
     assert summary.shared == 1
 

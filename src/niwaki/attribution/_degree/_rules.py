@@ -47,12 +47,14 @@ cummax cummin kthvalue mode real requires_grad as_strided unsafe_chunk unsafe_sp
 numpy_T H mH adjoint to_copy convert_element_type data aminmax
 """.split()
 # Of these, a logarithm keeps its shift.
-_KEEP_SHIFT = set("""
+_KEEP_SHIFT = set(
+    """
 mean amax amin max min median view view_as reshape reshape_as flatten unflatten permute transpose
 swapaxes movedim t T mT squeeze unsqueeze expand expand_as broadcast_to repeat repeat_interleave
 flip select index_select gather narrow slice getitem index split chunk unbind clone contiguous
 detach to type_as float double half identity dropout sort topk logsumexp
-""".split())
+""".split()
+)
 # Compare, count or point; they do not grow with the input.
 _ORDER = "gt lt ge le eq ne isclose isnan isinf isfinite".split()
 _SIGN = "sign sgn argmax argmin argsort heaviside nonzero count_nonzero signbit".split()
@@ -199,7 +201,7 @@ def _exp(call: Call) -> Tag:
 
 
 def _softmax(call: Call) -> Tag:
-    """A softmax does not see a shift that all entries share."""
+    """Return degree 0 for logarithms: a softmax does not see a shift that all share."""
     return Degree(0.0) if isinstance(call.first, Shift) else scale_free(call.first, call.name)
 
 
@@ -208,7 +210,7 @@ def _logsumexp(call: Call) -> Tag:
 
 
 def _sum(call: Call) -> Tag:
-    """A sum over n logarithms shifts n times as far."""
+    """Return the degree, or n times the shift of a logarithm."""
     if isinstance(call.first, Shift):
         size = call.args[0].numel() / max(1, call.result.numel())
         return times(call.first, size)
@@ -312,7 +314,7 @@ def _fill(call: Call) -> Tag:
 
 
 def _normalize(call: Call) -> Tag:
-    """Unit vectors; torch's bound of 1e-12 on the norm is taken as none."""
+    """Return degree 0 for unit vectors; torch's bound of 1e-12 on the norm is taken as none."""
     return call.first if isinstance(call.first, Unknown) else Degree(0.0)
 
 
@@ -364,7 +366,7 @@ def _normalised(call: Call, weight: int, bias: int) -> Tag:
 
 
 def _rnn(call: Call) -> Tag:
-    """A recurrent net of ReLUs: state and input must have one degree, and no bias be added."""
+    """Return the degree that the state and the input of a net of ReLUs share."""
     tag = same([call.first, call.tag(1, "hx")], "the recurrence")
     return _with_bias(tag, call.tag(2, "biases"), "the recurrence")
 

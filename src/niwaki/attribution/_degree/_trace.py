@@ -70,7 +70,7 @@ def trace(model: Callable[..., Any]) -> fx.GraphModule | None:
         return None
     tracer = _Tracer()
     try:
-        graph = tracer.trace(root)  # type: ignore[arg-type]
+        graph = tracer.trace(root)
     except Exception:  # noqa: BLE001  the user's own code ran on stand-ins: anything may be raised
         return None
     return fx.GraphModule(root if isinstance(root, nn.Module) else tracer.root, graph)
