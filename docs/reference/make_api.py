@@ -7,8 +7,8 @@ from types import ModuleType
 
 PAGE = Path(__file__).with_name("api.md")
 PACKAGES = (
-    *("experiment", "data", "knowledge", "dynamics", "pruning", "evaluation"),
-    "motifs",
+    *("experiment", "data", "knowledge", "dynamics", "pruning", "evaluation", "attribution"),
+    *("wavelets", "motifs"),
     *("report", "sweep", "core"),
 )
 INTRODUCTION = """# Public names

@@ -14,6 +14,7 @@ ORDER = (
     "fit",
     "evaluate",
     "predict",
+    "attribute",
     "report",
     "export",
     "simulate",

@@ -1,5 +1,6 @@
 """The command line: argument parsing only."""
 
+from niwaki.cli import _attribute as _attribute
 from niwaki.cli import _benchmark as _benchmark
 from niwaki.cli import _data as _data
 from niwaki.cli import _demo as _demo

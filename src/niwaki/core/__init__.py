@@ -27,6 +27,9 @@ from niwaki.core._network import Network as Network
 from niwaki.core._records import RECORD_VERSION as RECORD_VERSION
 from niwaki.core._records import AlignmentReport as AlignmentReport
 from niwaki.core._records import ArmSummary as ArmSummary
+from niwaki.core._records import AttributedPair as AttributedPair
+from niwaki.core._records import AttributedRegulator as AttributedRegulator
+from niwaki.core._records import AttributionSummary as AttributionSummary
 from niwaki.core._records import DataSummary as DataSummary
 from niwaki.core._records import EdgeEvidence as EdgeEvidence
 from niwaki.core._records import ForecastScore as ForecastScore

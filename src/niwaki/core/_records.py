@@ -173,6 +173,75 @@ class EdgeEvidence(Record):
     members: int
 
 
+class AttributedRegulator(Record):
+    """One regulator by what it contributes to rates of change, beside its strength by edges.
+
+    `contribution` is the mean absolute contribution summed over its targets (data units per time
+    unit), `strength` the sum of its absolute edge weights; ranks count from 1.
+    """
+
+    gene: str
+    contribution: float
+    share: float
+    rank: int
+    strength: float
+    strength_rank: int | None
+
+
+class AttributedPair(Record):
+    """One pair of regulator and target by both measures; ranks count from 1.
+
+    `size` is the mean absolute contribution over states, `slope` the mean slope along the way to
+    them (per time unit); `weight` is None where the network has no such edge.
+    """
+
+    source: str
+    target: str
+    slope: float
+    size: float
+    rank: int | None
+    weight: float | None
+    weight_rank: int | None
+
+
+class AttributionSummary(Record):
+    """What moves the genes along the observed states, beside what the edges say.
+
+    Attributes
+    ----------
+    method, baseline
+        How contributions were found, and from what they count: ``zero`` or ``mean state``.
+    degree
+        Degree of homogeneity that a closed form rests on; None for integrated gradients.
+    states, nodes
+        Observed states, and gradient evaluations per state (count).
+    gap
+        Root mean square of what contributions miss of the rates, relative to the rates.
+    regulators
+        The regulators with the largest contributions.
+    compared, shared
+        Length of both lists of strongest pairs, and how many pairs stand in both (count).
+    regulators_compared, regulators_shared
+        The same for regulators.
+    only_by_edge, only_by_attribution
+        Pairs that stand in one list only, strongest first.
+    """
+
+    method: str
+    baseline: str
+    degree: float | None
+    states: int
+    nodes: int
+    gap: Measured
+    regulators: list[AttributedRegulator]
+    compared: int
+    shared: int
+    regulators_compared: int
+    regulators_shared: int
+    only_by_edge: list[AttributedPair]
+    only_by_attribution: list[AttributedPair]
+
+
 class GeneCurve(Record):
     """Observed and predicted expression of one gene along one trajectory."""
 
@@ -346,6 +415,7 @@ class RunRecord(Record):
     regulators: list[RegulatorRow]
     evidence: EdgeEvidence | None = None
     motifs: MotifSummary | None = None
+    attribution: AttributionSummary | None = None
     curves: list[GeneCurve]
     edges_total: int
     edges_written: int

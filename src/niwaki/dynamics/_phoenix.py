@@ -139,7 +139,7 @@ class _Drive(torch.autograd.Function):
         grad_state = None
         if ctx.needs_input_grad[0]:
             through_prod = (w_prod.T @ grad_log_product).div_(base)
-            grad_state = through_prod.addmm_(w_sum.T, grad_total).mul_(scale).mul_(scale)
+            grad_state = torch.addmm(through_prod, w_sum.T, grad_total).mul_(scale).mul_(scale)
         return (
             grad_state,
             grad_total @ phi.T,

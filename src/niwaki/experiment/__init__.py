@@ -1,6 +1,11 @@
 """From a configuration to objects to a run folder; the only package that composes."""
 
 from niwaki.experiment._arm import Progress as Progress
+from niwaki.experiment._attribute import AttributionResult as AttributionResult
+from niwaki.experiment._attribute import Contribution as Contribution
+from niwaki.experiment._attribute import TargetContributions as TargetContributions
+from niwaki.experiment._attribute import attribute_program as attribute_program
+from niwaki.experiment._attribute import attribute_run as attribute_run
 from niwaki.experiment._config import FitConfig as FitConfig
 from niwaki.experiment._config import Inputs as Inputs
 from niwaki.experiment._config import load_config as load_config
@@ -28,6 +33,8 @@ from niwaki.experiment._motif_files import read_graph as read_graph
 from niwaki.experiment._predict import FittedModel as FittedModel
 from niwaki.experiment._predict import load_model as load_model
 from niwaki.experiment._predict import predict as predict
+from niwaki.experiment._program import Program as Program
+from niwaki.experiment._program import load_program as load_program
 from niwaki.experiment._rounds import ArmRun as ArmRun
 from niwaki.experiment._rounds import run_rounds as run_rounds
 from niwaki.experiment._scoring import shuffled_prior as shuffled_prior

@@ -161,6 +161,7 @@ RUN_FILES = (
     "path.tsv",
     "network.tsv",
     "network.graphml",
+    "attribution.tsv",
     "record.json",
     "MODEL_CARD.md",
     "report.html",

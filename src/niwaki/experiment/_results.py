@@ -23,6 +23,7 @@ from niwaki.core import (
 from niwaki.data import Split
 from niwaki.dynamics import audit
 from niwaki.experiment._arm import ArmResult, Problem, load_round
+from niwaki.experiment._attribution import attribute_field
 from niwaki.experiment._folder import RunFolder
 from niwaki.experiment._gene_arm import EdgeTable, edge_evidence, load_edges
 from niwaki.experiment._graphml import to_graphml
@@ -84,6 +85,7 @@ def write_results(
     tables = {name: load_edges(arm.folder) for name, arm in arms.items()} if gene else {}
     best = models[FIT]
     listed = read_out(best.field, best.masks, best.genes, limit=config.max_edges, prior=prior)
+    attribution, pairs = attribute_field(best, material.data, listed)
     record = RunRecord(
         title=material.label,
         criterion=config.criterion or "",
@@ -100,6 +102,7 @@ def write_results(
         regulators=regulator_rows(listed, prior, most=_TOP_REGULATORS),
         evidence=edge_evidence(arms[FIT], listed.network, prior, config.members) if gene else None,
         motifs=network_motifs(listed.network, seed=config.seed),
+        attribution=attribution,
         curves=_curves(best, material.data, parts),
         edges_total=listed.edges,
         edges_written=len(listed.network),
@@ -115,6 +118,7 @@ def write_results(
             "path.tsv": _path_table(record.path),
             "network.tsv": network_table(listed.network, prior, tables.get(FIT)),
             "network.graphml": to_graphml(listed.network),
+            "attribution.tsv": pairs,
             "record.json": record.to_json(),
             "DONE": "",
         },

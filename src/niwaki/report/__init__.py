@@ -8,4 +8,5 @@ from niwaki.report._page import build_report as build_report
 from niwaki.report._page import model_card as model_card
 from niwaki.report._page import write_report as write_report
 from niwaki.report._standalone import motif_svg as motif_svg
+from niwaki.report._standalone import write_bars as write_bars
 from niwaki.report._standalone import write_figures as write_figures

@@ -12,6 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from niwaki.core import RunFolderError, RunRecord, write_atomic
+from niwaki.report._attribution import (
+    attribution_figure,
+    attribution_tables,
+    attribution_words,
+)
 from niwaki.report._curves import gene_panels, shown_trajectories
 from niwaki.report._edges import (
     STATUSES,
@@ -63,6 +68,8 @@ def build_report(folder: Path) -> str:
             key_numbers=key_numbers(record),
             hints=_hints(record),
             figures=_figures(record, folder),
+            attribution_words=attribution_words(record),
+            attribution_tables=attribution_tables(record),
             panels=gene_panels(record),
             trajectories=shown_trajectories(record),
             network=network_figure(edges),
@@ -154,6 +161,7 @@ def _figures(record: RunRecord, folder: Path) -> dict[str, Markup | None]:
         "scores": scores_figure(record) if record.path else None,
         "training": training_figure(epochs) if epochs else None,
         "motifs": motif_figure(record.motifs.rows) if record.motifs else None,
+        "attribution": attribution_figure(record),
     }
 
 

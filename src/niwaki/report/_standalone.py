@@ -1,11 +1,12 @@
 """The figures of a report as files of their own, for papers and slides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
 from niwaki.core import MotifSummary, write_atomic
+from niwaki.report._attribution import bars_figure
 from niwaki.report._motifs import motif_figure
 from niwaki.report._page import load_figures, static_file
 
@@ -41,6 +42,24 @@ def motif_svg(summary: MotifSummary) -> str | None:
     """Return the figure of motifs as a file of its own; None where every null fixes every motif."""
     figure = motif_figure(summary.rows)
     return None if figure is None else with_style(figure) + "\n"
+
+
+def write_bars(path: Path, title: str, rows: Sequence[tuple[str, float]], *, unit: str) -> None:
+    """Write signed bars as an SVG file of their own.
+
+    Parameters
+    ----------
+    path
+        The file.
+    title, rows, unit
+        Heading, names with their numbers in order, and what the numbers measure.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
+    write_atomic(path, with_style(bars_figure(title, rows, unit)) + "\n")
 
 
 def with_style(markup: Markup) -> str:
