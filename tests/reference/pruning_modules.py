@@ -1,0 +1,83 @@
+"""Slow twins of pruning for any module, one entry at a time, from the papers' formulas."""
+
+import math
+
+import numpy as np
+import torch
+
+
+def n_of_m(score, mask, n, m):
+    """The entries that a row-wise N:M pattern would keep: the best n of each m columns."""
+    kept = np.zeros_like(mask)
+    for row in range(score.shape[0]):
+        for low in range(0, score.shape[1], m):
+            block = [c for c in range(low, min(low + m, score.shape[1])) if mask[row, c]]
+            for column in sorted(block, key=lambda c: (-score[row, c], c))[:n]:
+                kept[row, column] = True
+    return kept
+
+
+def erdos_renyi_kernel(shapes, sizes, total):
+    """Densities of Evci et al.: raise epsilon until the survivors number `total`."""
+
+    def survivors(epsilon):
+        return sum(
+            size * min(1.0, epsilon * sum(shape) / math.prod(shape))
+            for shape, size in zip(shapes, sizes, strict=True)
+        )
+
+    low, high = 0.0, 1e9
+    for _ in range(300):
+        middle = (low + high) / 2
+        low, high = (middle, high) if survivors(middle) < total else (low, middle)
+    return [min(1.0, high * sum(shape) / math.prod(shape)) for shape in shapes]
+
+
+def global_choice(scores, masks, keep):
+    """Remove the worst living entry of all layers until `keep` are left; the last goes first."""
+    kept = {name: mask.copy() for name, mask in masks.items()}
+    order = list(scores)
+    while sum(int(m.sum()) for m in kept.values()) > keep:
+        worst = min(
+            (
+                (scores[name].flat[i], -order.index(name), -i)
+                for name in order
+                for i in range(kept[name].size)
+                if kept[name].flat[i]
+            ),
+        )
+        kept[order[-worst[1]]].flat[-worst[2]] = False
+    return kept
+
+
+def numerical_gradient(loss, weight, step=1e-5):
+    """Central differences of a loss, entry by entry."""
+    gradient = torch.zeros_like(weight)
+    for i in range(weight.numel()):
+        old = float(weight.data.view(-1)[i])
+        values = []
+        for moved in (old + step, old - step):
+            weight.data.view(-1)[i] = moved
+            values.append(float(loss().detach()))
+        weight.data.view(-1)[i] = old
+        gradient.view(-1)[i] = (values[0] - values[1]) / (2 * step)
+    return gradient
+
+
+def path_flow(matrices):
+    """Of each weight of a linear chain: the sum over paths through it of all |weights| on them."""
+    sizes = [matrices[0].shape[1], *(m.shape[0] for m in matrices)]
+    flows = [np.zeros_like(m) for m in matrices]
+
+    def walk(layer, unit, product, taken):
+        if layer == len(matrices):
+            for at, (row, column) in enumerate(taken):
+                flows[at][row, column] += product
+            return
+        for after in range(sizes[layer + 1]):
+            weight = abs(matrices[layer][after, unit])
+            walk(layer + 1, after, product * weight, [*taken, (after, unit)])
+
+    for unit in range(sizes[0]):
+        walk(0, unit, 1.0, [])
+    return flows
