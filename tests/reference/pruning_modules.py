@@ -81,3 +81,84 @@ def path_flow(matrices):
     for unit in range(sizes[0]):
         walk(0, unit, 1.0, [])
     return flows
+
+
+def has_path(masks):
+    """Whether any path leads from an input to an output, one unit at a time."""
+    reached = np.eye(masks[0].shape[1], dtype=bool)  # [unit, input]
+    for mask in masks:
+        after = np.zeros((mask.shape[0], reached.shape[1]), dtype=bool)
+        for unit in range(mask.shape[0]):
+            for before in range(mask.shape[1]):
+                for source in range(reached.shape[1]):
+                    if mask[unit, before] and reached[before, source]:
+                        after[unit, source] = True
+        reached = after
+    return reached
+
+
+def grouped(start, together):
+    """Multiplicative steps towards S.T S ~ together, entry by entry, until it gets no better."""
+    known = [i for i in range(together.shape[0]) if together[:, i].sum() > 0]
+    inner = together[np.ix_(known, known)]
+    scores = start[:, known]
+
+    def distance(s):
+        return float(((s.T @ s - inner) ** 2).sum())
+
+    overlap = sum(
+        scores[k, i] * inner[i, j] * scores[k, j]
+        for k in range(len(scores))
+        for i in range(len(known))
+        for j in range(len(known))
+    )
+    proposal = scores * math.sqrt(overlap / float(((scores @ scores.T) ** 2).sum()))
+    best, reached = scores, math.inf
+    for _ in range(300):
+        here = distance(proposal)
+        if here > reached:
+            break
+        fall, best, reached = reached - here, proposal, here
+        if fall <= 1e-3 * reached:
+            break
+        after = np.zeros_like(proposal)
+        for k in range(len(proposal)):
+            for i in range(len(known)):
+                wanted = sum(proposal[k, j] * inner[j, i] for j in range(len(known)))
+                present = sum(
+                    proposal[k, j] * sum(proposal[q, j] * proposal[q, i] for q in range(len(best)))
+                    for j in range(len(known))
+                )
+                after[k, i] = proposal[k, i] * (0.5 + 0.5 * (wanted / present if present else 0))
+        proposal = after
+    out = np.zeros_like(start)
+    out[:, known] = best
+    return out
+
+
+def layer_knowledge(sizes, masks, paths, together, *, inner, last, ridge):
+    """Mixed scores of a chain of layers, layer by layer as documented."""
+
+    def share(values, mask):
+        kept = np.where(mask, values, 0)
+        return kept / kept.sum() if kept.sum() > 0 else kept
+
+    mixed, reach, relation = [], np.eye(sizes[0].shape[1]), together
+    for at, (size, mask) in enumerate(zip(sizes, masks, strict=True)):
+        data = share(size, mask)
+        if at < len(sizes) - 1:
+            known = grouped(data + share(np.ones_like(size), mask), relation)
+            weight = inner
+        else:
+            units = len(reach)
+            penalty = ridge * np.trace(reach @ reach.T) / units
+            known = np.zeros_like(size)
+            for target in range(len(paths)):  # ridge regression as least squares with extra rows
+                rows = np.vstack([reach.T, math.sqrt(penalty) * np.eye(units)])
+                wanted = np.concatenate([paths[target], np.zeros(units)])
+                known[target] = np.maximum(np.linalg.lstsq(rows, wanted, rcond=None)[0], 0)
+            weight = last
+        mixed.append(weight * share(known, mask) + (1 - weight) * data)
+        reach = mixed[-1] @ reach
+        relation = reach @ together @ reach.T
+    return mixed

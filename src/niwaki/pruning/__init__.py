@@ -73,6 +73,14 @@ from niwaki.pruning._select import standard_error as standard_error
 from niwaki.pruning._statistics import Loss as Loss
 from niwaki.pruning._statistics import Statistics as Statistics
 from niwaki.pruning._statistics import collect_statistics as collect_statistics
+from niwaki.pruning._structure._layer_scores import ChainKnowledge as ChainKnowledge
+from niwaki.pruning._structure._layer_scores import LayerScores as LayerScores
+from niwaki.pruning._structure._layer_scores import chain_knowledge as chain_knowledge
+from niwaki.pruning._structure._layer_scores import chain_scorer as chain_scorer
+from niwaki.pruning._structure._layer_scores import group_members as group_members
+from niwaki.pruning._structure._layer_scores import layer_scores as layer_scores
+from niwaki.pruning._structure._path_masks import group_mask as group_mask
+from niwaki.pruning._structure._path_masks import path_masks as path_masks
 from niwaki.pruning._weight_criteria import WEIGHT_CRITERIA as WEIGHT_CRITERIA
 from niwaki.pruning._weight_criteria import WeightCriterion as WeightCriterion
 from niwaki.pruning._weight_criteria import grasp_score as grasp_score
