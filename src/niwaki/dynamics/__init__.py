@@ -29,6 +29,7 @@ from niwaki.dynamics._timegrid import Kernel as Kernel
 from niwaki.dynamics._timegrid import TimeGrid as TimeGrid
 from niwaki.dynamics._train import Optimisation as Optimisation
 from niwaki.dynamics._train import PairTensors as PairTensors
+from niwaki.dynamics._train import StepHook as StepHook
 from niwaki.dynamics._train import Training as Training
 from niwaki.dynamics._train import make_batches as make_batches
 from niwaki.dynamics._train import pair_losses as pair_losses

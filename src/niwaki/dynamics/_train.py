@@ -3,9 +3,9 @@
 What happens between epochs (pruning, selection, stopping) belongs to the caller.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -121,6 +121,11 @@ class Training:
                     if moment.shape == parameter.shape:
                         moment.mul_(masks[name])
 
+    def rewind(self, noted: Mapping[str, Tensor]) -> None:
+        """Return the field to noted weights, and the optimiser to its start."""
+        self.field.load_state_dict(noted)
+        self.optimiser.state.clear()
+
     def tensors(self) -> dict[str, Tensor]:
         """Return every tensor that the next step depends on, by name."""
         found = {f"field.{name}": value for name, value in self.field.state_dict().items()}
@@ -183,6 +188,49 @@ def make_batches(
     return [shuffled[at : at + size] for at in range(0, len(pairs), size)]
 
 
+class StepHook(Protocol):
+    """What a method does around every optimisation step besides masking."""
+
+    def weights(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights to solve with instead of parameters, the same for the whole solve."""
+        ...
+
+    def penalty(self, parameters: Mapping[str, Tensor]) -> Tensor | None:
+        """Return what is added to the loss, or None."""
+        ...
+
+    def after_step(
+        self,
+        parameters: Mapping[str, Tensor],
+        *,
+        rate: float,
+        loss: Callable[[Mapping[str, Tensor]], Tensor],
+    ) -> None:
+        """Change parameters in place; `loss` is that of this batch with parameters replaced."""
+        ...
+
+
+class _BatchLoss(nn.Module):
+    """The loss of a field on pairs as a module, so that its weights can be replaced."""
+
+    def __init__(
+        self,
+        field: nn.Module,
+        method: Method,
+        prior: PriorTerm | None,
+        generator: torch.Generator | None,
+    ) -> None:
+        super().__init__()
+        self.field, self.method = field, method
+        self.prior, self.generator = prior, generator
+
+    def forward(self, start: Tensor, end: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss to differentiate and, without graph, that of the data alone."""
+        loss = data_loss(self.field, start=start, end=end, gaps=gaps, method=self.method)
+        total = _with_prior(loss, self.field, prior=self.prior, generator=self.generator)
+        return total, loss.detach()
+
+
 def train_epoch(
     training: Training,
     pairs: PairTensors,
@@ -192,8 +240,11 @@ def train_epoch(
     masks: Masks,
     prior: PriorTerm | None = None,
     generator: torch.Generator | None = None,
+    hook: StepHook | None = None,
 ) -> float:
     """Take one optimisation step per batch and return the mean data loss (squared data units).
+
+    A `hook` replaces weights within a step, adds to the loss, or changes weights after the step.
 
     Raises
     ------
@@ -204,24 +255,28 @@ def train_epoch(
     """
     parameters = dict(training.field.named_parameters())
     masked = [(parameters[name], mask) for name, mask in masks.items()]
+    batch_loss = _BatchLoss(training.field, method, prior, generator)
     total = torch.zeros((), device=pairs.gaps.device, dtype=pairs.gaps.dtype)
     for batch in batches:
         index = torch.from_numpy(batch).to(pairs.gaps.device)
         training.optimiser.zero_grad(set_to_none=True)
-        loss = data_loss(
-            training.field,
-            start=pairs.start.index_select(1, index),
-            end=pairs.end.index_select(1, index),
-            gaps=pairs.gaps.index_select(0, index),
-            method=method,
+        here = (
+            pairs.start.index_select(1, index),
+            pairs.end.index_select(1, index),
+            pairs.gaps.index_select(0, index),
         )
-        total += loss.detach() * len(batch)
-        loss = _with_prior(loss, training.field, prior=prior, generator=generator)
+        if hook is None:
+            loss, of_data = batch_loss(*here)
+        else:
+            loss, of_data = _hooked(hook, batch_loss, parameters, here)
+        total += of_data * len(batch)
         loss.backward()
         for parameter, mask in masked:
             if parameter.grad is not None:
                 parameter.grad.mul_(mask)
         training.optimiser.step()
+        if hook is not None:
+            _finish(hook, batch_loss, training, parameters, here)
     mean = float(total) / sum(len(batch) for batch in batches)
     if not np.isfinite(mean):
         raise DivergedError(
@@ -229,6 +284,41 @@ def train_epoch(
             "the data for a gene on a very different scale (niwaki doctor names it)."
         )
     return mean
+
+
+def _hooked(
+    hook: StepHook,
+    batch_loss: _BatchLoss,
+    parameters: Mapping[str, Tensor],
+    here: tuple[Tensor, ...],
+) -> tuple[Tensor, Tensor]:
+    """Return the loss with the hook's weights and penalty, and that of the data alone."""
+    loss, of_data = _replaced(batch_loss, hook.weights(parameters), here)
+    penalty = hook.penalty(parameters)
+    return loss if penalty is None else loss + penalty, of_data
+
+
+def _finish(
+    hook: StepHook,
+    batch_loss: _BatchLoss,
+    training: Training,
+    parameters: Mapping[str, Tensor],
+    here: tuple[Tensor, ...],
+) -> None:
+    """Let the hook act after the optimiser's step."""
+    rate = min(group["lr"] for group in training.optimiser.param_groups)
+    hook.after_step(
+        parameters, rate=rate, loss=lambda weights: _replaced(batch_loss, weights, here)[1]
+    )
+
+
+def _replaced(
+    batch_loss: _BatchLoss, weights: Mapping[str, Tensor], here: tuple[Tensor, ...]
+) -> tuple[Tensor, Tensor]:
+    """Return the losses with some parameters replaced."""
+    named = {f"field.{name}": value for name, value in weights.items()}
+    losses: tuple[Tensor, Tensor] = torch.func.functional_call(batch_loss, named, here)
+    return losses
 
 
 def _with_prior(

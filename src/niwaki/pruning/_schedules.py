@@ -65,7 +65,7 @@ class PaperSchedule:
 
     def prunes_at(self, epoch: int) -> bool:
         """Say whether a prune belongs to this epoch; never again once the target is reached."""
-        return self._planned(epoch) and self.sparsity_after(epoch) > self.sparsity_after(epoch - 1)
+        return self.planned(epoch) and self.sparsity_after(epoch) > self.sparsity_after(epoch - 1)
 
     def sparsity_after(self, epoch: int) -> float:
         """Return the planned share of pruned weights once this epoch's prune is done."""
@@ -86,7 +86,8 @@ class PaperSchedule:
             kept = max(kept - round(share * kept), least)
         return kept
 
-    def _planned(self, epoch: int) -> bool:
+    def planned(self, epoch: int) -> bool:
+        """Say whether this is one of the schedule's epochs, target reached or not."""
         later = epoch > self.first_epoch and epoch % self.period == 0
         return epoch == self.first_epoch or later
 
