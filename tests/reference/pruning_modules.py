@@ -1,6 +1,7 @@
 """Slow twins of pruning for any module, one entry at a time, from the papers' formulas."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -162,3 +163,44 @@ def layer_knowledge(sizes, masks, paths, together, *, inner, last, ridge):
         reach = mixed[-1] @ reach
         relation = reach @ together @ reach.T
     return mixed
+
+
+def path_penalty(first, output):
+    """Mean over input-output pairs of the sum over hidden units of |C| |W|, path by path."""
+    total = 0.0
+    for target in range(output.shape[0]):
+        for source in range(first.shape[1]):
+            for unit in range(first.shape[0]):
+                total += abs(output[target, unit]) * abs(first[unit, source])
+    return total / (output.shape[0] * first.shape[1])
+
+
+def capped_projection(values, total):
+    """Nearest point with entries in [0, 1] and a sum of at most `total`: try every breakpoint."""
+    best = np.clip(values, 0, 1)
+    if best.sum() <= total:
+        return best
+    breaks = sorted({0.0, *values, *(values - 1)})
+    for low, high in pairwise(breaks):
+        at_low, at_high = (np.clip(values - c, 0, 1).sum() for c in (low, high))
+        if at_high <= total <= at_low:  # linear between breakpoints
+            c = (
+                low
+                if at_low == at_high
+                else low + (high - low) * (at_low - total) / (at_low - at_high)
+            )
+            if c >= 0:
+                return np.clip(values - c, 0, 1)
+    raise AssertionError("no shift fits")
+
+
+def rewired(mask, weight, grow, count):
+    """Drop the smallest living weights one at a time, then grow the most wanted absent ones."""
+    kept = mask.copy()
+    for _ in range(count):
+        living = [i for i in range(mask.size) if kept.flat[i]]
+        kept.flat[min(living, key=lambda i: (abs(weight.flat[i]), -i))] = False
+    absent = [i for i in range(mask.size) if not mask.flat[i]]
+    for i in sorted(absent, key=lambda i: (-grow.flat[i], i))[:count]:
+        kept.flat[i] = True
+    return kept

@@ -5,7 +5,7 @@ What happens between epochs (pruning, selection, stopping) belongs to the caller
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -188,6 +188,7 @@ def make_batches(
     return [shuffled[at : at + size] for at in range(0, len(pairs), size)]
 
 
+@runtime_checkable
 class StepHook(Protocol):
     """What a method does around every optimisation step besides masking."""
 
