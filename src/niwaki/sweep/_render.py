@@ -98,7 +98,7 @@ def _cells(rows: Sequence[TableRow]) -> list[list[str]]:
     return lines
 
 
-def _mean(values: Sequence[float | None], name: str) -> str:
+def _mean(values: Sequence[float | int | None], name: str) -> str:
     """Return the mean over seeds, and their spread."""
     known = [v for v in values if v is not None and math.isfinite(v)]
     if not known:

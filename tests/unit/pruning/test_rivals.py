@@ -219,12 +219,12 @@ def test_policy_gates_keep_the_units_that_matter():
     with torch.no_grad():
         net[2].weight[:, 3:] = 0  # three units do nothing
     gates = PolicyGates(
-        {"2.weight": 1}, dict(net.named_parameters()), density=0.5, steps=150, seed=0
+        {"2.weight": 1}, dict(net.named_parameters()), density=0.5, steps=400, rate=0.02, seed=0
     )
     x = torch.randn(50, 5, generator=torch.Generator().manual_seed(0)).double()
     y = net(x).detach()
     parameters = dict(net.named_parameters())
-    for _ in range(200):
+    for _ in range(500):
         gates.after_step(
             parameters,
             rate=0.0,

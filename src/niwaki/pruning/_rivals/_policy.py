@@ -9,7 +9,7 @@ from torch import Tensor
 from niwaki.core import ConfigError
 from niwaki.pruning._rivals._sparsifier import BatchLoss, Parameters
 
-_NEAR = 1e-3  # a probability nearer to 0 or 1 counts as this in the gradient
+_NEAR = 0.05  # nearer to 0 or 1 a probability counts as this: one rare draw must not decide
 
 
 def project_capped(
@@ -53,7 +53,7 @@ def policy_gradient(
     """Return ``(L(m) - L(m')) * (m - s) / sqrt(s (1 - s))``.
 
     Unbiased for the gradient of the expected loss but for the factor ``sqrt(s (1 - s))``, which
-    keeps the variance bounded near 0 and 1.
+    keeps the variance bounded near 0 and 1. Nearer than 0.05 to them the root is that at 0.05.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ class PolicyGates:
 
     References
     ----------
-    .. [1] zhou2021. Unlike there the loss is divided by its running mean, so that one `rate` does
-       for losses of any scale.
+    .. [1] zhou2021. Unlike there the loss is divided by its running mean (or itself, if that is
+       larger), so that one `rate` does for losses of any scale.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class PolicyGates:
         )
         mean = (first + second) / 2
         self._scale = mean if self._taken == 0 else 0.99 * self._scale + 0.01 * mean
-        scale = self._scale.clamp(min=1e-30)
+        scale = torch.maximum(self._scale, mean).clamp(min=1e-30)
         step = policy_gradient(first / scale, second / scale, drawn, self.probability)
         self._taken += 1
         self.probability = project_capped(self.probability - self.rate * step, self.allowed())
