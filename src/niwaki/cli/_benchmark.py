@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # it loads torch
     from niwaki.sweep import BenchmarkRow
 
 _NOISE, _COUNT = 0.025, 100
-_FOLDER = "docs/benchmarks/sim350"
+_FOLDER = "sim350-table"
 _COLUMNS = (
     "method",
     "seed",
@@ -97,7 +97,7 @@ def benchmark(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="With --all: folder. Default: docs/benchmarks/sim350."),
+        typer.Option("--out", "-o", help="With --all: folder. Default: sim350-table."),
     ] = None,
     workers: Annotated[
         int | None,
@@ -170,7 +170,8 @@ class _Table(NamedTuple):
         words += [f"--method {shlex.quote(name)}" for name in self.methods or ()]
         words += [] if self.noise is None else [f"--noise {self.noise:g}"]
         words += [f"--seed {seed}" for seed in self.seeds]
-        return " ".join([*words, *(["--quick"] if self.quick else [])])
+        words += ["--quick"] if self.quick else []
+        return " ".join([*words, f"--out {shlex.quote(str(self.out))}"])
 
 
 def _table(asked: _Table, quiet: bool, json: bool) -> None:

@@ -146,7 +146,7 @@ def test_open_masks_let_gradients_through_but_weights_stay_zero():
 def test_unknown_names_and_shapes_are_refused_before_anything_changes():
     net = make_net()
     with pytest.raises(ConfigError, match=r"no weight named '1.weight'; it has 0.weight, 0.bias"):
-        add_masks(net, ["1.weight"])
+        add_masks(net, ["0.weight", "1.weight"])
     with pytest.raises(ConfigError, match=r"no weight named 'nothing.weight'"):
         add_masks(net, ["nothing.weight"])
     with pytest.raises(ConfigError, match=r"mask of '0.weight' has shape \(4, 6\)"):

@@ -85,8 +85,8 @@ def add_masks(module: nn.Module, names: Sequence[str] | None = None) -> tuple[st
             f"{type(module).__name__} has no linear or convolutional weight that trains; name "
             "the parameters to prune."
         )
-    for name in chosen:
-        weight = weight_of(module, name)
+    weights = [weight_of(module, name) for name in chosen]  # all are there before one is masked
+    for name, weight in zip(chosen, weights, strict=True):
         if mask_module(module, name) is not None:
             continue
         mask = Mask(torch.ones_like(weight, dtype=torch.bool), weight.dtype)

@@ -15,6 +15,7 @@ from niwaki.pruning._modules._parametrize import (
     add_masks,
     finalize,
     masks_of,
+    prunable,
     set_masks,
     sparsity_of,
     weight_of,
@@ -141,9 +142,10 @@ class Pruner:
                 f"the criterion '{self._criterion.name}' needs knowledge; give the pruner "
                 "knowledge=, one matrix per weight."
             )
-        self._names = add_masks(self.module, self.names)
+        names = prunable(self.module) if self.names is None else self.names
         if isinstance(knowledge, Mapping):
-            _check_knowledge(self.module, self._names, knowledge)
+            _check_knowledge(self.module, names, knowledge)
+        self._names = add_masks(self.module, names)
         self.steps = 0
         self.log: list[PruneEvent] = []
         self._movement: dict[str, Tensor] = {}
@@ -165,8 +167,7 @@ class Pruner:
         due = self._schedule.prunes_at(self.steps)
         if due:
             self.prune_to(self._schedule.sparsity_after(self.steps))
-        if not due or self.rewind == self.steps:
-            self._note()
+        self._note()
         return due
 
     def prune_to(self, sparsity: float) -> None:
