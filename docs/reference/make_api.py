@@ -21,6 +21,12 @@ time. Packages import only packages below them in
 """
 PLAIN = {  # what has no docstring of its own
     "CRITERIA": "The criteria by name.",
+    "CHAIN_NEEDS": "What criteria of chains need to know of weights, by name.",
+    "GRIDS": "The settings that a benchmark tries for each method.",
+    "Loss": "A loss of a module on one batch: `loss(module, batch)`.",
+    "SECTIONS": "The parts of the benchmark table.",
+    "TableProgress": "A function called as `progress(done, all, what)`.",
+    "WEIGHT_CRITERIA": "The criteria for any weight by name.",
     "DATA_SETS": "Files, addresses and checksums of the public data sets, by name.",
     "EdgeIndex": "One whole number per edge.",
     "EdgeMask": "One truth value per edge.",

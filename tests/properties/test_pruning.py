@@ -6,7 +6,21 @@ from reference.pruning import keep_top as slow_keep_top
 
 from niwaki.core import Network
 from niwaki.knowledge import Knowledge, knowledge_from
-from niwaki.pruning import CRITERIA, Chain, PaperSchedule, ScoreOptions, keep_top, prune_chain
+from niwaki.pruning import (
+    CHAIN_NEEDS,
+    CRITERIA,
+    Chain,
+    ErdosRenyi,
+    Global,
+    NOfM,
+    PaperSchedule,
+    PerLayer,
+    ScoreOptions,
+    Unstructured,
+    keep_top,
+    prune_chain,
+    rewire,
+)
 
 seeds = st.integers(0, 10_000)
 lambdas = st.floats(0, 1)
@@ -45,7 +59,7 @@ def test_the_count_is_exact_and_the_order_right_even_with_ties(seed, size, level
     np.testing.assert_array_equal(kept.numpy(), slow_keep_top(mask, score, ties, keep))
 
 
-@given(seed=seeds, name=st.sampled_from(["dash", "dash-paper", "magnitude", "knowledge", "random"]))
+@given(seed=seeds, name=st.sampled_from(sorted(set(CRITERIA) - set(CHAIN_NEEDS))))
 @settings(max_examples=30, deadline=None)
 def test_masks_only_shrink_whatever_the_criterion(seed, name):
     chain, knowledge = make_case(seed)
@@ -139,3 +153,45 @@ def test_the_scale_of_the_weights_does_not_matter(seed, factor):
     # powers of two scale without rounding
     assert torch.equal(plain.first, other.first)
     assert torch.equal(plain.output, other.output)
+
+
+@given(seed=seeds, share=st.floats(0, 1))
+@settings(max_examples=30, deadline=None)
+def test_an_exchange_keeps_the_number_and_never_the_smallest(seed, share):
+    rng = np.random.default_rng(seed)
+    mask = torch.from_numpy(rng.random((5, 7)) < 0.5)
+    weight, grow = (torch.from_numpy(rng.normal(size=(5, 7))) for _ in range(2))
+    found = rewire(mask, weight, grow, share=share)
+    assert int(found.sum()) == int(mask.sum())
+    stayed, fell = weight[mask & found].abs(), weight[mask & ~found].abs()
+    assert not (stayed.numel() and fell.numel()) or stayed.min() >= fell.max()
+
+
+@given(
+    seed=seeds,
+    sparsities=st.lists(st.floats(0, 0.99), min_size=1, max_size=4),
+    budget=st.sampled_from([PerLayer(), Global(), ErdosRenyi()]),
+    pattern=st.sampled_from([Unstructured(), NOfM(2, 4), NOfM(1, 3)]),
+)
+@settings(max_examples=40, deadline=None)
+def test_any_budget_and_pattern_shrinks_to_exact_counts_with_ties(
+    seed, sparsities, budget, pattern
+):
+    rng = np.random.default_rng(seed)
+    masks = {"a": torch.ones(6, 8).bool(), "b": torch.ones(4, 6).bool()}
+    for sparsity in sorted(sparsities):
+        scores = {
+            n: torch.from_numpy(rng.integers(0, 3, m.shape)).double() for n, m in masks.items()
+        }
+        items = {n: pattern.items(scores[n], m) for n, m in masks.items()}
+        kept = budget.keep(items, sparsity)
+        after = {n: pattern.mask(kept[n], m) for n, m in masks.items()}
+        assert not any((after[n] & ~masks[n]).any() for n in masks)
+        masks = after
+        if isinstance(budget, PerLayer):
+            assert [int(m.sum()) for m in masks.values()] == [
+                48 - round(sparsity * 48),
+                24 - round(sparsity * 24),
+            ]
+        else:
+            assert sum(int(m.sum()) for m in masks.values()) == 72 - round(sparsity * 72)

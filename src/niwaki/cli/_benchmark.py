@@ -1,21 +1,23 @@
 """``niwaki benchmark``: methods against a known truth, with the prior alone beside them."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from niwaki.cli._main import app
 from niwaki.cli._moth import run_moth
 from niwaki.cli._options import Json, Quiet
-from niwaki.cli._output import print_json, print_table, say, training_progress
+from niwaki.cli._output import job_progress, print_json, print_table, say, training_progress
 from niwaki.core import ConfigError, Record
 
 if TYPE_CHECKING:  # it loads torch
     from niwaki.sweep import BenchmarkRow
 
 _NOISE, _COUNT = 0.025, 100
+_FOLDER = "sim350-table"
 _COLUMNS = (
     "method",
     "seed",
@@ -81,16 +83,40 @@ def benchmark(
         list[int] | None,
         typer.Option(help="Seed; for sim350, give the option again for more. Default: 0."),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="sim350: the whole table (every method unless --method, every noise unless "
+            "--noise, three seeds unless --seed), kept in --out; the same command resumes.",
+        ),
+    ] = False,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --all: main, corruption, mlp, breast500, hema-b or yeast500; give the "
+            "option again for more. Default: all."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="With --all, and moth: folder; the same command continues it. Default of --all: "
+            "sim350-table.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="With --all: processes. Default: one per processor.", min=1),
+    ] = None,
     count: Annotated[
         int | None, typer.Option(help="networks: how many fresh networks. Default: 100.", min=1)
     ] = None,
     networks: Annotated[
         int | None,
         typer.Option(help="moth: how many networks to train and prune. Default: 4.", min=1),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="moth: folder that keeps every stage; the same command continues it."),
     ] = None,
     criterion: Annotated[
         str | None, typer.Option(help="moth: magnitude or random. Default: magnitude.")
@@ -123,24 +149,38 @@ def benchmark(
     """Run methods against exactly known networks; the prior alone is always a row."""
     of_moth: dict[str, object] = {
         "--networks": networks,
-        "--out": out,
         "--criterion": criterion,
         "--published": published or None,
         "--quirk": quirk,
         "--device": device,
     }
     of_networks: dict[str, object] = {"--count": count, "--reliability": reliability or None}
-    several = seed if seed and len(seed) > 1 else None
+    of_sim350: dict[str, object] = {
+        "--method": method,
+        "--noise": noise,
+        "a second --seed": seed if seed and len(seed) > 1 else None,
+        "--all": everything or None,
+    }
+    of_table: dict[str, object] = {"--section": section, "--workers": workers}
+    if name != "moth":
+        of_table["--out"] = out
+    given = [option for option, value in of_table.items() if value is not None]
+    if given and not everything:
+        raise ConfigError(f"{given[0]} belongs to --all; add --all, or leave it out.")
     if name == "sim350":
         _refuse(name, {**of_networks, **of_moth})
-        level = _NOISE if noise is None else noise
-        _sim350(method or ["gene"], level, seed or [0], quick, quiet, json)
+        if everything:
+            seeds, folder = seed or [0, 1, 2], out or Path(_FOLDER)
+            asked = _Table(section, method, noise, seeds, quick, workers, folder)
+            _table(asked, quiet, json)
+        else:
+            level = _NOISE if noise is None else noise
+            _sim350(method or ["gene"], level, seed or [0], quick, quiet, json)
     elif name == "networks":
-        _refuse(name, {"--method": method, "--noise": noise, "a second --seed": several, **of_moth})
+        _refuse(name, {**of_sim350, **of_moth})
         _networks(count or _COUNT, (seed or [0])[0], reliability, quick, quiet, json)
     elif name == "moth":
-        _refuse(name, {"--method": method, "--noise": noise, "a second --seed": several})
-        _refuse(name, of_networks)
+        _refuse(name, {**of_sim350, **of_networks})
         run_moth(
             networks or 4,
             seed=(seed or [0])[0],
@@ -155,6 +195,57 @@ def benchmark(
         )
     else:
         raise ConfigError(f"benchmark '{name}' is unknown; there are sim350, networks and moth.")
+
+
+class _Table(NamedTuple):
+    """What of the table is asked for."""
+
+    sections: list[str] | None
+    methods: list[str] | None
+    noise: float | None
+    seeds: list[int]
+    quick: bool
+    workers: int | None
+    out: Path
+
+    def command(self) -> str:
+        """Return the command that makes this table."""
+        words = ["niwaki benchmark sim350 --all"]
+        words += [f"--section {name}" for name in self.sections or ()]
+        words += [f"--method {shlex.quote(name)}" for name in self.methods or ()]
+        words += [] if self.noise is None else [f"--noise {self.noise:g}"]
+        words += [f"--seed {seed}" for seed in self.seeds]
+        words += ["--quick"] if self.quick else []
+        return " ".join([*words, f"--out {shlex.quote(str(self.out))}"])
+
+
+def _table(asked: _Table, quiet: bool, json: bool) -> None:
+    """Run what is left of a table, and write it."""
+    from niwaki import sweep
+
+    jobs = sweep.plan_table(
+        sections=asked.sections or sweep.SECTIONS,
+        methods=asked.methods,
+        noise=sweep.NOISE_LEVELS if asked.noise is None else [asked.noise],
+        seeds=asked.seeds,
+        quick=asked.quick,
+    )
+    if not jobs:
+        raise ConfigError(
+            "these methods are in none of these sections; leave out --section or --method."
+        )
+    with job_progress(quiet or json) as progress:
+        failed = sweep.run_table(jobs, asked.out, workers=asked.workers, progress=progress)
+    rows = sweep.collect_table(jobs, asked.out)
+    path = sweep.write_table(rows, asked.out, command=asked.command(), missing=len(failed))
+    if json:
+        print_json([row.row.model_dump() | {"section": row.section} for row in rows])
+        return
+    if asked.quick:
+        say("Quick form: a small model and few epochs; the numbers mean nothing.")
+    for problem in failed:
+        say(f"failed: {problem}")
+    say(f"{len(jobs) - len(failed)} of {len(jobs)} runs; {path} and {path.with_suffix('.html')}")
 
 
 def _refuse(name: str, options: dict[str, object]) -> None:

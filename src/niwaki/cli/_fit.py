@@ -85,7 +85,10 @@ def fit(
     ] = None,
     criterion: Annotated[
         str | None,
-        typer.Option(help="dash, dash-paper, knowledge, magnitude or random (field phoenix)."),
+        typer.Option(
+            help="dash, dash-paper, knowledge, magnitude, random, snip, grasp, synflow or taylor "
+            "(field phoenix)."
+        ),
     ] = None,
     lambda1: Annotated[
         float | None,

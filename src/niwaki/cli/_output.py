@@ -78,3 +78,27 @@ def training_progress(
             bars.update(tasks[arm], completed=epoch, loss=loss)
 
         yield show
+
+
+@contextmanager
+def job_progress(quiet: bool) -> Iterator[Callable[[int, int, str], None] | None]:
+    """Give a callback that draws one bar over many runs on standard error, with time remaining."""
+    if quiet:
+        yield None
+        return
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("runs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bars:
+        task = bars.add_task("", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            bars.update(task, completed=done, total=total, description=escape(what))
+
+        yield show

@@ -33,6 +33,7 @@ from niwaki.dynamics._solve import solve as solve
 from niwaki.dynamics._timegrid import Kernel as Kernel
 from niwaki.dynamics._timegrid import TimeGrid as TimeGrid
 from niwaki.dynamics._train import PairTensors as PairTensors
+from niwaki.dynamics._train import StepHook as StepHook
 from niwaki.dynamics._train import make_batches as make_batches
 from niwaki.dynamics._train import pair_losses as pair_losses
 from niwaki.dynamics._train import train_epoch as train_epoch

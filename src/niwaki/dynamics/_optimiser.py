@@ -139,7 +139,8 @@ class Training:
     def apply_masks(self, masks: Masks) -> None:
         """Set masked weights to zero, where they then stay, and forget their moments.
 
-        Masks only ever shrink. Nothing happens for masks that are applied already.
+        Nothing happens for masks that are applied already; a weight that grows back starts with
+        empty moments.
         """
         for name, parameter, group in self.groups():
             mask = masks.get(name)
@@ -155,6 +156,17 @@ class Training:
             }
             self.survivors[name], group["params"] = after, [after.values]
             self.cache.clear()
+
+    @torch.no_grad()
+    def rewind(self, noted: Mapping[str, Tensor]) -> None:
+        """Return the field to noted weights under the present masks, Adam to its start."""
+        self.field.load_state_dict(noted)
+        parameters = dict(self.field.named_parameters())
+        for name, alive in self.survivors.items():
+            parameters[name].mul_(alive.mask)
+            alive.values.copy_(parameters[name].view(-1)[alive.place])
+        self.optimiser.state.clear()
+        self.cache.clear()
 
     def _applied(self, name: str, mask: Tensor) -> bool:
         if name in self.survivors:

@@ -3,14 +3,14 @@
 What happens between epochs (pruning, selection, stopping) belongs to the caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from niwaki.core import ConfigError, DivergedError, Pairs, derived_seed
 from niwaki.dynamics._field import Field
@@ -73,6 +73,50 @@ def make_batches(
     return [shuffled[at : at + size] for at in range(0, len(pairs), size)]
 
 
+@runtime_checkable
+class StepHook(Protocol):
+    """What a method does around every optimisation step besides masking."""
+
+    def weights(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights to solve with instead of parameters, the same for the whole solve."""
+        ...
+
+    def penalty(self, parameters: Mapping[str, Tensor]) -> Tensor | None:
+        """Return what is added to the loss, or None."""
+        ...
+
+    def after_step(
+        self,
+        parameters: Mapping[str, Tensor],
+        *,
+        rate: float,
+        loss: Callable[[Mapping[str, Tensor]], Tensor],
+    ) -> None:
+        """Change parameters in place; `loss` is that of this batch with parameters replaced."""
+        ...
+
+
+class _BatchLoss(nn.Module):
+    """The loss of a field on pairs as a module, so that its weights can be replaced."""
+
+    def __init__(
+        self,
+        field: nn.Module,
+        method: Method,
+        prior: PriorTerm | None,
+        generator: torch.Generator | None,
+    ) -> None:
+        super().__init__()
+        self.field, self.method = field, method
+        self.prior, self.generator = prior, generator
+
+    def forward(self, start: Tensor, end: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss to differentiate and, without graph, that of the data alone."""
+        loss = data_loss(self.field, start=start, end=end, gaps=gaps, method=self.method)
+        total = _with_prior(loss, self.field, prior=self.prior, generator=self.generator)
+        return total, loss.detach()
+
+
 def train_epoch(
     training: Training,
     pairs: PairTensors,
@@ -82,8 +126,11 @@ def train_epoch(
     masks: Masks,
     prior: PriorTerm | None = None,
     generator: torch.Generator | None = None,
+    hook: StepHook | None = None,
 ) -> float:
     """Take one optimisation step per batch and return the mean data loss (squared data units).
+
+    A `hook` replaces weights within a step, adds to the loss, or changes weights after the step.
 
     Raises
     ------
@@ -93,7 +140,8 @@ def train_epoch(
         If the loss is no longer a finite number; the field then holds useless values.
     """
     training.apply_masks(masks)
-    scheme = scheme_of(training.field, method, pairs.start, pairs.end) if prior is None else None
+    plain = prior is None and hook is None
+    scheme = scheme_of(training.field, method, pairs.start, pairs.end) if plain else None
     if scheme is not None:
         key = (scheme, torch.get_num_threads())
         if key not in training.cache:
@@ -103,9 +151,8 @@ def train_epoch(
             pairs.start.contiguous(), pairs.end.contiguous(), pairs.gaps.double().numpy(), batches
         )
     else:
-        mean, failed = _recorded_epoch(
-            training, pairs, batches=batches, method=method, prior=prior, generator=generator
-        )
+        batch_loss = _BatchLoss(training.field, method, prior, generator)
+        mean, failed = _recorded_epoch(training, pairs, batches, batch_loss, hook)
     if failed is not None:
         raise _diverged(training.field, pairs, failed, method)
     return mean
@@ -114,30 +161,32 @@ def train_epoch(
 def _recorded_epoch(
     training: Training,
     pairs: PairTensors,
-    *,
     batches: Sequence[Int[np.ndarray, " _"]],
-    method: Method,
-    prior: PriorTerm | None,
-    generator: torch.Generator | None,
+    batch_loss: _BatchLoss,
+    hook: StepHook | None,
 ) -> tuple[float, Int[np.ndarray, " _"] | None]:
     """Take the steps of an epoch by automatic differentiation: any field, any device."""
+    parameters = dict(training.field.named_parameters())
     total = torch.zeros((), device=pairs.gaps.device, dtype=pairs.gaps.dtype)
     for batch in batches:
         index = torch.from_numpy(batch).to(pairs.gaps.device)
         training.field.zero_grad(set_to_none=True)
-        loss = data_loss(
-            training.field,
-            start=pairs.start.index_select(1, index),
-            end=pairs.end.index_select(1, index),
-            gaps=pairs.gaps.index_select(0, index),
-            method=method,
+        here = (
+            pairs.start.index_select(1, index),
+            pairs.end.index_select(1, index),
+            pairs.gaps.index_select(0, index),
         )
-        total += loss.detach() * len(batch)
-        if not total.is_cuda and not torch.isfinite(loss):  # on a GPU, asking costs a wait
-            return float(loss), batch
-        loss = _with_prior(loss, training.field, prior=prior, generator=generator)
+        if hook is None:
+            loss, of_data = batch_loss(*here)
+        else:
+            loss, of_data = _hooked(hook, batch_loss, parameters, here)
+        total += of_data * len(batch)
+        if not total.is_cuda and not torch.isfinite(of_data):  # on a GPU, asking costs a wait
+            return float(of_data), batch
         loss.backward()
         training.step()
+        if hook is not None:
+            _finish(hook, batch_loss, training, parameters, here)
     mean = float(total) / sum(len(batch) for batch in batches)
     return mean, None if np.isfinite(mean) else batches[-1]
 
@@ -162,6 +211,41 @@ def _diverged(
         "the data for a gene on a very different scale (niwaki doctor names it).",
         place=place,
     )
+
+
+def _hooked(
+    hook: StepHook,
+    batch_loss: _BatchLoss,
+    parameters: Mapping[str, Tensor],
+    here: tuple[Tensor, ...],
+) -> tuple[Tensor, Tensor]:
+    """Return the loss with the hook's weights and penalty, and that of the data alone."""
+    loss, of_data = _replaced(batch_loss, hook.weights(parameters), here)
+    penalty = hook.penalty(parameters)
+    return loss if penalty is None else loss + penalty, of_data
+
+
+def _finish(
+    hook: StepHook,
+    batch_loss: _BatchLoss,
+    training: Training,
+    parameters: Mapping[str, Tensor],
+    here: tuple[Tensor, ...],
+) -> None:
+    """Let the hook act after the optimiser's step."""
+    rate = min(group["lr"] for group in training.optimiser.param_groups)
+    hook.after_step(
+        parameters, rate=rate, loss=lambda weights: _replaced(batch_loss, weights, here)[1]
+    )
+
+
+def _replaced(
+    batch_loss: _BatchLoss, weights: Mapping[str, Tensor], here: tuple[Tensor, ...]
+) -> tuple[Tensor, Tensor]:
+    """Return the losses with some parameters replaced."""
+    named = {f"field.{name}": value for name, value in weights.items()}
+    losses: tuple[Tensor, Tensor] = torch.func.functional_call(batch_loss, named, here)
+    return losses
 
 
 def _with_prior(

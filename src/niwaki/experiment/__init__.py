@@ -38,3 +38,4 @@ from niwaki.experiment._program import load_program as load_program
 from niwaki.experiment._rounds import ArmRun as ArmRun
 from niwaki.experiment._rounds import run_rounds as run_rounds
 from niwaki.experiment._scoring import shuffled_prior as shuffled_prior
+from niwaki.experiment._threads import use_threads as use_threads

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from niwaki.core import EdgeIndex, Network
-from niwaki.experiment._arm import ArmResult, Problem, Progress, train_arm
+from niwaki.experiment._arm import ArmResult, Progress, train_arm
+from niwaki.experiment._arm_state import Problem
 from niwaki.experiment._edge_state import choose_candidates
 from niwaki.experiment._folder import RunFolder
 from niwaki.experiment._gene_arm import run_gene_arm

@@ -1,8 +1,6 @@
 """The configuration of a fit: every choice that travels, checked once, kept in the run folder."""
 
-import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,14 +9,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from niwaki.core import ConfigError
 from niwaki.dynamics import METHODS
+from niwaki.experiment._toml import read_toml
 
-Criterion = Literal["posterior", "dash", "dash-paper", "magnitude", "knowledge", "random"]
+Criterion = Literal[
+    "posterior",
+    "dash",
+    "dash-paper",
+    "magnitude",
+    "knowledge",
+    "random",
+    "snip",
+    "grasp",
+    "synflow",
+    "taylor",
+]
+Sparsifier = Literal["l1", "group-lasso", "c-node", "l0", "l0-units", "pathreg", "policy"]
 Selection = Literal["posterior", "one-se", "best", "last"] | int | float
 KNOWLEDGE_CRITERIA = ("dash", "dash-paper", "knowledge")
 _OF_TRAINING = {
     *("hidden", "initialisation", "epochs", "learning_rate", "batch", "patience", "prior_loss"),
     *("criterion", "lambda1", "lambda2", "first_prune", "first_amount", "period", "amount"),
-    *("target_sparsity", "paper_quirks"),
+    *("target_sparsity", "paper_quirks", "rewind", "regrow", "sparsifier", "strength"),
 }
 NEVER = "never"  # how a file or an option writes a patience of None
 
@@ -112,6 +123,17 @@ class FitConfig(Settings):
     first_prune, first_amount, period, amount, target_sparsity
         When and how much to prune: epoch of the first prune (count) and its share, epochs between
         later prunes (count) and their share of what remains, and where to stop (shares).
+    rewind
+        Epoch whose weights the survivors return to after each prune (count); None goes on from
+        the present ones.
+    regrow
+        From the second prune on exchange weights instead of removing them: as many grow as fall,
+        at ``random`` (SET) or by their ``gradient`` (RigL).
+    sparsifier, strength
+        Sparsify while training instead of by prunes (`pruning.Proximal`, `pruning.Gates`,
+        `pruning.PolicyGates`), and how strongly (dimensionless); rounds are then stretches of
+        training between the schedule's epochs. ``policy`` keeps ``1 - target_sparsity`` of the
+        hidden units.
     select
         ``posterior``: edges more probable than not, or the nearest round that is not clearly worse
         than the best; ``one-se``: the sparsest round whose held-out loss is within one standard
@@ -154,6 +176,10 @@ class FitConfig(Settings):
     period: int = Field(default=10, ge=1)
     amount: float = Field(default=0.15, gt=0, lt=1)
     target_sparsity: float | None = Field(default=None, gt=0, lt=1)
+    rewind: int | None = Field(default=None, ge=1)
+    regrow: Literal["random", "gradient"] | None = None
+    sparsifier: Sparsifier | None = None
+    strength: float | None = Field(default=None, gt=0)
     select: Selection | None = None
     held_out: float | tuple[int, ...] | None = None
     controls: bool = True
@@ -220,6 +246,7 @@ class FitConfig(Settings):
                 f"field '{field}' was asked for with criterion '{self.criterion}'; 'posterior' is "
                 "the criterion of the field 'gene', and the others prune fields that are trained."
             )
+        self._check_sparsifying()
         hidden = self.hidden or max(40, round(4.3 * genes**0.5 / 10) * 10)
         # small products do not gain from a second thread, they wait for it
         threads = self.threads or (1 if genes * hidden < 100_000 else torch.get_num_threads())
@@ -228,10 +255,30 @@ class FitConfig(Settings):
             device = "cuda" if torch.cuda.is_available() else "cpu"
         check_device(device)
         chosen = {"hidden": hidden, "threads": threads, "device": device, "field": field}
-        chosen["criterion"] = "posterior" if gene else self.criterion or "dash"
+        chosen["criterion"] = "posterior" if gene else self.criterion or self._usual()
         if self.select is None:
             chosen["select"] = "posterior" if gene else "one-se"
         return self.model_copy(update=chosen)
+
+    def _usual(self) -> str:
+        """Return the criterion of a trained field where none was chosen."""
+        if self.sparsifier is not None:
+            return "magnitude"
+        return "dash" if self.regrow is None else "random"
+
+    def _check_sparsifying(self) -> None:
+        """Refuse ways to sparsify that exclude each other."""
+        if self.regrow is not None and self.target_sparsity is None:
+            raise ConfigError(
+                "weights are exchanged at one sparsity; give target_sparsity along with regrow."
+            )
+        ways = {"regrow": self.regrow, "rewind": self.rewind, "criterion": self.criterion}
+        other = [name for name, value in ways.items() if value is not None]
+        if self.sparsifier is not None and other:
+            raise ConfigError(
+                f"the sparsifier '{self.sparsifier}' does without prunes, so '{other[0]}' would "
+                "have no effect; leave one of both out."
+            )
 
     def table(self) -> dict[str, Any]:
         """Return the values as a configuration file writes them."""
@@ -294,36 +341,6 @@ def _validated(kind: type[T], values: object, where: str) -> T:
         raise ConfigError(
             f"{where} has {key} = {first['input']!r}, which does not fit ({reason})."
         ) from error
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing or not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"the configuration file {path} could not be read; check its path."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not a TOML file ({error}); fix that line.") from error
-
-
-def to_toml(tables: dict[str, dict[str, Any]]) -> str:
-    """Return flat tables as TOML; None is left out, as TOML has no null."""
-    lines = []
-    for table, values in tables.items():
-        lines.append(f"[{table}]")
-        # a JSON scalar or list of scalars is TOML too, if letters beyond 16 bits stay letters
-        written = {k: json.dumps(v, ensure_ascii=False) for k, v in values.items() if v is not None}
-        lines += [f"{k} = {v}".replace("\x7f", "\\u007f") for k, v in written.items()]
-        lines.append("")
-    return "\n".join(lines)
 
 
 def load_config(path: Path | None, options: dict[str, Any], *, has_prior: bool = True) -> FitConfig:

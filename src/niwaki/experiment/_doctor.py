@@ -6,7 +6,7 @@ import numpy as np
 
 from niwaki.core import AlignmentReport, DataSummary, Record
 from niwaki.dynamics import Optimisation, Training, make_batches, train_epoch
-from niwaki.experiment._arm import Problem
+from niwaki.experiment._arm_state import Problem
 from niwaki.experiment._arms import candidates_of
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._edges import EdgeSearch

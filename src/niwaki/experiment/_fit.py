@@ -17,7 +17,8 @@ from niwaki import __version__
 from niwaki.core import Network, Provenance, RunFolderError, RunRecord, Trajectories
 from niwaki.data import Split
 from niwaki.dynamics import engine
-from niwaki.experiment._arm import Problem, Progress
+from niwaki.experiment._arm import Progress
+from niwaki.experiment._arm_state import Problem
 from niwaki.experiment._arms import candidates_of, networks_of, run_arms
 from niwaki.experiment._config import FitConfig, Inputs, Selection, check_device
 from niwaki.experiment._doctor import scale_notes

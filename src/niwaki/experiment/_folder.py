@@ -14,9 +14,8 @@ from niwaki.experiment._config import (
     Selection,
     make_config,
     make_inputs,
-    read_toml,
-    to_toml,
 )
+from niwaki.experiment._toml import read_toml, to_toml
 
 FOLDER_VERSION = 1
 

@@ -10,14 +10,8 @@ from jaxtyping import Bool, Float
 
 from niwaki.core import EdgeEvidence, EdgeIndex, Network
 from niwaki.dynamics import GeneField, PairTensors, pair_losses
-from niwaki.experiment._arm import (
-    ArmResult,
-    Problem,
-    Progress,
-    Round,
-    read_checkpoint,
-    round_file,
-)
+from niwaki.experiment._arm import ArmResult, Progress
+from niwaki.experiment._arm_state import Problem, Round, read_checkpoint, round_file
 from niwaki.experiment._checkpoint import save_tensors
 from niwaki.experiment._edge_field import edge_stability, make_fields
 from niwaki.experiment._edges import EdgeSearch

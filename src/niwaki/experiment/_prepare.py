@@ -13,7 +13,7 @@ from niwaki.core import (
 )
 from niwaki.data import Split, constant_genes, split
 from niwaki.dynamics import DecayField, ModuleField, PairTensors, make_method
-from niwaki.experiment._arm import Problem
+from niwaki.experiment._arm_state import Problem
 from niwaki.experiment._config import KNOWLEDGE_CRITERIA, FitConfig
 from niwaki.experiment._edge_state import MOST_REGULATORS
 from niwaki.experiment._material import Material

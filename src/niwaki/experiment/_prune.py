@@ -1,5 +1,8 @@
 """One prune: from configuration and knowledge to new masks."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -8,10 +11,16 @@ from niwaki.core import Network, derived_seed
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._model import chain_names, chains
 from niwaki.knowledge import Knowledge, knowledge_from
-from niwaki.pruning import CRITERIA, PaperSchedule, Schedule, ScoreOptions, prune_chain
+from niwaki.pruning import (
+    CRITERIA,
+    PaperSchedule,
+    ScoreOptions,
+    Statistics,
+    prune_chain,
+)
 
 
-def make_schedule(config: FitConfig) -> Schedule:
+def make_schedule(config: FitConfig) -> PaperSchedule:
     """Return when and how much to prune."""
     return PaperSchedule(
         first_epoch=config.first_prune,
@@ -20,6 +29,13 @@ def make_schedule(config: FitConfig) -> Schedule:
         rate=config.amount,
         target_sparsity=config.target_sparsity,
     )
+
+
+def is_event(config: FitConfig, schedule: PaperSchedule, epoch: int) -> bool:
+    """Say whether a round ends before this epoch: by a prune, an exchange, or just so."""
+    if config.sparsifier is not None or config.regrow is not None:
+        return schedule.planned(epoch)
+    return schedule.prunes_at(epoch)
 
 
 def make_knowledge(prior: Network | None, ppi: Network | None) -> Knowledge | None:
@@ -35,6 +51,7 @@ def prune(
     knowledge: Knowledge | None,
     config: FitConfig,
     epoch: int,
+    statistics: Mapping[str, Statistics],
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the masks after the prune of this epoch, and the criterion's memory.
 
@@ -52,11 +69,18 @@ def prune(
         Names criterion, lambdas and schedule.
     epoch
         The epoch about to begin (count).
+    statistics
+        Gradients of the weights, for criteria that look at them.
     """
     options = ScoreOptions(lambda_ppi=config.lambda1, lambda_prior=config.lambda2)
     schedule = make_schedule(config)
     new_masks, new_memory = {}, {}
     for names, chain in zip(chain_names(field), chains(field, masks), strict=True):
+        chain = replace(
+            chain,
+            first_statistics=statistics.get(names.first),
+            output_statistics=statistics.get(names.output),
+        )
         scores = CRITERIA[config.criterion or ""](
             chain,
             knowledge,

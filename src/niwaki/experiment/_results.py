@@ -22,7 +22,8 @@ from niwaki.core import (
 )
 from niwaki.data import Split
 from niwaki.dynamics import audit
-from niwaki.experiment._arm import ArmResult, Problem, load_round
+from niwaki.experiment._arm import ArmResult
+from niwaki.experiment._arm_state import Problem, load_round
 from niwaki.experiment._attribution import attribute_field
 from niwaki.experiment._folder import RunFolder
 from niwaki.experiment._gene_arm import EdgeTable, edge_evidence, load_edges

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niwaki.core import Network
-from niwaki.experiment._arm import ArmResult, Problem, Progress
+from niwaki.experiment._arm import ArmResult, Progress
+from niwaki.experiment._arm_state import Problem
 from niwaki.experiment._arms import candidates_of, networks_of, run_arm
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._gene_arm import load_edges

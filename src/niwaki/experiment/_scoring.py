@@ -25,7 +25,7 @@ from niwaki.evaluation import (
     score_network,
     strongest,
 )
-from niwaki.experiment._arm import Round
+from niwaki.experiment._arm_state import Round
 from niwaki.experiment._config import FitConfig
 from niwaki.experiment._predict import FittedModel
 from niwaki.knowledge import shuffle

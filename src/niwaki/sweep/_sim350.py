@@ -2,9 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from niwaki.experiment import (
     run_rounds,
     shuffled_prior,
 )
+from niwaki.knowledge import align, move_edges
 from niwaki.pruning import nearest_sparsity
 from niwaki.sweep._methods import METHODS, PUBLISHED, PUBLISHED_NOISE, QUICK, SHOWN
 from niwaki.sweep._rows import BenchmarkRow, network_row
@@ -68,19 +70,51 @@ def benchmark_sim350(
     if unknown:
         known = ", ".join(f"'{name}'" for name in METHODS)
         raise ConfigError(f"method '{unknown[0]}' is unknown; choose from {known}.")
-    if noise not in NOISE_LEVELS:
-        raise ConfigError(f"noise {noise:g} is not part of SIM350; choose one of {NOISE_LEVELS}.")
-    folder = data_folder() / _NAME
-    study = read_sim350(folder)
-    prior = read_aligned(str(folder / f"prior_{noise:g}.tsv"), study.genes)
-    case = _Case(study, prior, noise, seed, quick)
+    case = load_case(noise=noise, seed=seed, quick=quick)
     rows = case.controls()
     for name in methods:
         rows += case.run(name, progress)
     return rows
 
 
-class _Case:
+def load_case(
+    *, noise: float, seed: int, quick: bool = False, moved: float | None = None
+) -> "Case":
+    """Read the benchmark at one noise level.
+
+    Parameters
+    ----------
+    noise
+        0.025, 0.05 or 0.1 (share of full expression, and of the prior's edges).
+    seed
+        Of noise, model and batches.
+    quick
+        Whether methods run in their quick form.
+    moved
+        Share of the prior's edges in wrong places, drawn anew from the truth; None for the prior
+        that is shipped for this noise level (dimensionless).
+
+    Raises
+    ------
+    ConfigError
+        If the noise level is unknown.
+    InputError
+        If the data set is not there.
+    """
+    if noise not in NOISE_LEVELS:
+        raise ConfigError(f"noise {noise:g} is not part of SIM350; choose one of {NOISE_LEVELS}.")
+    folder = data_folder() / _NAME
+    study = read_sim350(folder)
+    if moved is None:
+        prior = read_aligned(str(folder / f"prior_{noise:g}.tsv"), study.genes)
+    else:
+        rng = np.random.default_rng(derived_seed(seed, "moved prior", f"{moved:g}"))
+        network = move_edges(study.truth, moved, rng=rng)
+        prior = Aligned(*align(network, study.genes, file=f"truth, {moved:g} moved"))
+    return Case(study, prior, noise, seed, quick)
+
+
+class Case:
     """One data set at one noise level and seed."""
 
     def __init__(self, study: Sim350, prior: Aligned, noise: float, seed: int, quick: bool) -> None:
@@ -97,9 +131,11 @@ class _Case:
             self._row(shuffled_prior(network, self.seed), "shuffled prior alone"),
         ]
 
-    def run(self, name: str, progress: Progress | None) -> list[BenchmarkRow]:
+    def run(
+        self, name: str, progress: Progress | None, changes: Mapping[str, Any] | None = None
+    ) -> list[BenchmarkRow]:
         """Return the rows of one method: the selected round, and the published sparsity's."""
-        values = {**METHODS[name], "seed": self.seed, "controls": False}
+        values = {**METHODS[name], **(changes or {}), "seed": self.seed, "controls": False}
         if self.quick:
             values |= QUICK[values["field"]]
         config = make_config(values, f"method {name}")

@@ -16,7 +16,7 @@ from niwaki import __version__
 from niwaki.cli._main import app
 from niwaki.data import write_long
 from niwaki.experiment import write_edges
-from niwaki.experiment._config import to_toml
+from niwaki.experiment._toml import to_toml
 
 COMMANDS = sorted(info.name or info.callback.__name__ for info in app.registered_commands)
 

@@ -6,7 +6,8 @@ import pytest
 
 from niwaki.core import ConfigError
 from niwaki.experiment import FitConfig, load_config, make_config, make_inputs
-from niwaki.experiment._config import check_device, to_toml
+from niwaki.experiment._config import check_device
+from niwaki.experiment._toml import to_toml
 
 
 def back(config):

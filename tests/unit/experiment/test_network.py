@@ -8,7 +8,7 @@ import pytest
 from unit.experiment.study import chain_network, small
 
 from niwaki.core import ConfigError, Network, NetworkScore, PathPoint
-from niwaki.experiment._arm import Round
+from niwaki.experiment._arm_state import Round
 from niwaki.experiment._graphml import to_graphml
 from niwaki.experiment._network import network_table, prior_weights, regulator_rows
 from niwaki.experiment._results import _path_table

@@ -2,7 +2,7 @@ import numpy as np
 
 from niwaki.core import Network
 from niwaki.experiment import make_config
-from niwaki.experiment._arm import Round
+from niwaki.experiment._arm_state import Round
 from niwaki.experiment._scoring import select_round, shuffled_ppi
 from niwaki.knowledge import symmetric_ppi
 

@@ -1,7 +1,7 @@
 import pytest
 
 from niwaki.core import ConfigError
-from niwaki.pruning import OneShot, PaperSchedule
+from niwaki.pruning import Cubic, Iterative, OneShot, PaperSchedule, Schedule
 
 
 def test_paper_schedule_prunes_where_the_released_script_does():
@@ -42,6 +42,30 @@ def test_one_shot_prunes_once():
     assert (schedule.sparsity_after(3), schedule.sparsity_after(9)) == (0, 0.9)
 
 
+def test_iterative_prunes_equal_shares_of_the_rest_up_to_the_exact_end():
+    schedule = Iterative(first_epoch=2, last_epoch=11, rounds=4, sparsity=0.9)
+    epochs = [e for e in range(1, 20) if schedule.prunes_at(e)]
+    assert (len(epochs), epochs[0], epochs[-1]) == (4, 2, 11)
+    left = [1 - schedule.sparsity_after(e) for e in epochs]
+    ratios = [b / a for a, b in zip([1.0, *left], left, strict=False)]
+    assert ratios == pytest.approx([0.1**0.25] * 4)
+    assert schedule.kept_after(11, 1000) == 100
+    assert isinstance(schedule, Schedule)
+
+
+@pytest.mark.parametrize("period", [1, 3])
+def test_cubic_follows_the_formula_of_its_paper(period):
+    schedule = Cubic(first_epoch=4, last_epoch=16, sparsity=0.9, period=period, start=0.3)
+    assert schedule.sparsity_after(3) == 0
+    for k in range(12 // period + 1):
+        t = 4 + k * period
+        expected = 0.9 + (0.3 - 0.9) * (1 - (t - 4) / 12) ** 3
+        assert schedule.sparsity_after(t) == pytest.approx(expected)
+        assert schedule.prunes_at(t)
+    assert not schedule.prunes_at(17)
+    assert isinstance(schedule, Schedule)
+
+
 @pytest.mark.parametrize(
     ("make", "name"),
     [
@@ -52,6 +76,10 @@ def test_one_shot_prunes_once():
         (lambda: PaperSchedule(target_sparsity=1.0), "target_sparsity"),
         (lambda: OneShot(epoch=0, sparsity=0.5), "epoch"),
         (lambda: OneShot(epoch=1, sparsity=95.0), "sparsity"),
+        (lambda: OneShot(epoch=1, sparsity=1.0), "sparsity"),
+        (lambda: Cubic(1, 5, sparsity=0.5, start=0.6), "start"),
+        (lambda: Cubic(5, 1, sparsity=0.5), "last_epoch"),
+        (lambda: Iterative(1, 3, rounds=4, sparsity=0.5), "do not fit"),
     ],
 )
 def test_values_out_of_range_are_named(make, name):

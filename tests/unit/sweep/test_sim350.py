@@ -86,7 +86,7 @@ def test_a_method_is_shown_the_prior_none_or_a_shuffled_one():
     data = wave(tuple("abcdefgh"))
     study = _sim350.Sim350(data, data, chain_network(data.genes), data.genes)
     prior = Aligned(*align(study.truth, data.genes, file="prior"))
-    case = _sim350._Case(study, prior, 0.025, 3, True)
+    case = _sim350.Case(study, prior, 0.025, 3, True)
     assert case.shown("gene") is case.shown("dash") is prior
     assert case.shown("gene, no prior") is None
     mixed = case.shown("gene, shuffled prior").network.keys()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from niwaki.core import ConfigError
 from niwaki.knowledge import Knowledge
+from niwaki.pruning._statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Chain:
         None for 1.
     multiplicative
         Whether the hidden units are exponentials of weighted sums.
+    first_statistics, output_statistics
+        What criteria that look at gradients need to know of both layers.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Chain:
     output_mask: Bool[Tensor, "gene hidden"]
     output_scale: Float[Tensor, " gene"] | None = None
     multiplicative: bool = False
+    first_statistics: Statistics | None = None
+    output_statistics: Statistics | None = None
 
     def living_first(self) -> Float[Tensor, "hidden gene"]:
         """Return the first weights in float64 on the CPU, pruned ones 0."""

@@ -1,11 +1,11 @@
 """Weights that neither the data nor the prior support go first."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from niwaki.knowledge import Knowledge, module_scores, target_scores
-from niwaki.pruning._criteria._chain import Chain, ScoreOptions, Scores, needed, scored, shares
+from niwaki.knowledge import Knowledge
+from niwaki.pruning._criteria._chain import Chain, ScoreOptions, Scores, needed, scored
+from niwaki.pruning._structure._layer_scores import ChainKnowledge, layer_scores
 
 
 def dash(
@@ -69,12 +69,12 @@ def _mixed(
     ridge: float,
 ) -> Scores:
     """Return the mixed scores of both layers."""
-    mask_first, mask_output = chain.first_mask.cpu(), chain.output_mask.cpu()
-    data_first = shares(chain.living_first().abs(), mask_first)
-    data_output = shares(chain.living_output().abs() * chain.scale()[:, None], mask_output)
-    start = data_first + shares(mask_first.double())
-    modules = torch.from_numpy(module_scores(start.numpy(), knowledge.ppi))
-    first = lambda_ppi * shares(modules, mask_first) + (1 - lambda_ppi) * data_first
-    wanted = torch.from_numpy(target_scores(first.numpy(), knowledge.prior, ridge=ridge))
-    output = lambda_prior * shares(wanted, mask_output) + (1 - lambda_prior) * data_output
-    return scored(chain, first, output)
+    found = layer_scores(
+        [chain.living_first().abs(), chain.living_output().abs() * chain.scale()[:, None]],
+        [chain.first_mask.cpu(), chain.output_mask.cpu()],
+        ChainKnowledge.from_knowledge(knowledge),
+        inner=lambda_ppi,
+        last=lambda_prior,
+        ridge=ridge,
+    )
+    return scored(chain, found.mixed[0], found.mixed[1])

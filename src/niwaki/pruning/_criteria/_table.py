@@ -6,6 +6,7 @@ from types import MappingProxyType
 from niwaki.pruning._criteria._chain import Criterion
 from niwaki.pruning._criteria._dash import dash, knowledge_alone
 from niwaki.pruning._criteria._dash_paper import dash_paper
+from niwaki.pruning._criteria._gradient import of_weights, synflow
 from niwaki.pruning._criteria._magnitude import magnitude
 from niwaki.pruning._criteria._random import random
 
@@ -16,5 +17,9 @@ CRITERIA: Mapping[str, Criterion] = MappingProxyType(
         "magnitude": magnitude,
         "knowledge": knowledge_alone,
         "random": random,
+        "snip": of_weights("snip"),
+        "grasp": of_weights("grasp"),
+        "synflow": synflow,
+        "taylor": of_weights("taylor"),
     }
 )

@@ -1,0 +1,1 @@
+"""Pruning any PyTorch module: masks, statistics, the pruner, what is left afterwards."""

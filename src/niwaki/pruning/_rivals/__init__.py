@@ -1,0 +1,1 @@
+"""Sparsifiers that work while training, one file each: penalties, gates, regrowth."""

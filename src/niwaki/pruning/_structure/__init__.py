@@ -1,0 +1,1 @@
+"""What is known about inputs and outputs, brought to the layers between them."""
