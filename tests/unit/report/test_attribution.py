@@ -21,7 +21,7 @@ def test_without_attribution_nothing_is_shown(tmp_path):
     assert attribution_words(record()) == []
     assert attribution_tables(record()) == []
     assert attribution_figure(record()) is None
-    write_run(tmp_path, record())
+    write_run(tmp_path)
     assert 'id="attribution"' not in build_report(tmp_path)
 
 
@@ -54,8 +54,8 @@ def test_the_figure_is_svg_with_one_point_per_regulator(attributed):
     assert attribution_figure(record(attribution=few)) is None
 
 
-def test_the_page_and_the_figures_hold_it(attributed, tmp_path):
-    write_run(tmp_path, attributed)
+def test_the_page_and_the_figures_hold_it(tmp_path):
+    write_run(tmp_path, attribution=attribution())
     page = build_report(tmp_path)
     assert 'href="#attribution"' in page
     assert "Strong edges with a small contribution" in page
