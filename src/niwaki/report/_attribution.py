@@ -12,7 +12,7 @@ from niwaki.report._tables import Row, Table
 
 _SIZE = (460.0, 360.0)
 _LABELLED, _TOP = 8, 20
-_BAR, _GAP, _NAME = 15.0, 7.0, 150.0
+_BAR, _GAP, _NAME, _NUMBER = 15.0, 7.0, 150.0, 64.0
 
 
 def attribution_words(record: RunRecord) -> list[str]:
@@ -158,9 +158,9 @@ def bars_figure(title: str, rows: Sequence[tuple[str, float]], unit: str) -> Mar
     height = top + len(rows) * (_BAR + _GAP) + 34.0
     values = [value for _, value in rows]
     low, high = min([0.0, *values]), max([0.0, *values])
-    room = width - _NAME - 84.0
-    scale = room / ((high - low) or 1.0)
-    zero = _NAME + 42.0 - low * scale
+    left = _NAME + (_NUMBER if low < 0 else 0.0)
+    scale = (width - left - _NUMBER) / ((high - low) or 1.0)
+    zero = left - low * scale
     parts = [text((0.0, 18.0), shorten(title, 70), class_="direct")]
     for place, (name, value) in enumerate(rows):
         y = top + place * (_BAR + _GAP)

@@ -55,19 +55,6 @@ def test_a_fit_records_contributions_beside_edges(finished):
     assert total == pytest.approx(by_gene[found.regulators[0].gene], rel=1e-4)
 
 
-def test_both_fields_of_the_main_job_are_attributed(inputs, material, tmp_path):
-    record = fit(material, small(field="phoenix", controls=False), out=tmp_path / "run")
-    assert record.attribution is not None
-    assert record.attribution.gap < 0.01
-    gene = fit(
-        material,
-        type(small())(field="gene", controls=False, members=0, passes=1, threads=1),
-        out=tmp_path / "gene",
-    )
-    assert gene.attribution is not None
-    assert gene.attribution.gap < 1e-3  # kinks only where states leave the range
-
-
 def test_contributions_are_the_slope_times_the_way_from_the_mean():
     model = model_of(chain_field())
     states = observed_states(model, wave())

@@ -78,6 +78,18 @@ def table(out):
     return list(csv.DictReader(io.StringIO((out / "network.tsv").read_text()), delimiter="\t"))
 
 
+def test_contributions_of_a_gene_resolved_fit_lie_on_its_edges_and_are_complete(gene_run):
+    record, out, _ = gene_run
+    found = record.attribution
+    assert found is not None
+    assert found.gap < 1e-3  # kinks only where states leave the range
+    text = (out / "attribution.tsv").read_text()
+    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t"))
+    with_edge = [row for row in rows if row["weight"]]
+    assert len(with_edge) > 0.8 * len(rows)  # joint effects add pairs of their own
+    assert found.shared > found.compared / 2
+
+
 # ------------------------------------------------------------------------- the search itself
 def test_prior_and_data_are_better_than_the_prior():
     train, _, truth, prior = study()

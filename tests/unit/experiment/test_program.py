@@ -9,7 +9,7 @@ from torch import nn
 
 from niwaki.core import ConfigError, InputError
 from niwaki.experiment import attribute_program, load_program
-from niwaki.experiment._attribute import read_features
+from niwaki.experiment._features import read_features
 
 
 def export(model, path, *, rows=4, shape=(3,), dynamic=True):

@@ -9,6 +9,9 @@ import numpy as np
 from niwaki.core import (
     AlignmentReport,
     ArmSummary,
+    AttributedPair,
+    AttributedRegulator,
+    AttributionSummary,
     DataSummary,
     EdgeEvidence,
     ForecastScore,
@@ -239,6 +242,41 @@ def evidence(**changes) -> EdgeEvidence:
         members=50,
     )
     return content.model_copy(update=changes)
+
+
+def attribution(**changes) -> AttributionSummary:
+    """Return contributions whose ranks differ from those of the edges."""
+    genes = names(20)
+    content = AttributionSummary(
+        method="integrated gradients",
+        baseline="mean state",
+        degree=None,
+        states=180,
+        nodes=8,
+        gap=2e-5,
+        regulators=[
+            AttributedRegulator(
+                gene=gene,
+                contribution=2.0 / (1 + i),
+                share=0.3 / (1 + i),
+                rank=i + 1,
+                strength=8.0 / (1 + (7 * i) % 20),
+                strength_rank=(7 * i) % 20 + 1,
+            )
+            for i, gene in enumerate(genes)
+        ],
+        compared=82,
+        shared=61,
+        regulators_compared=20,
+        regulators_shared=15,
+        only_by_edge=[pair(genes[0], genes[1], rank=300, weight=1.2, weight_rank=4)],
+        only_by_attribution=[pair(genes[2], genes[3], rank=9, weight=None, weight_rank=None)],
+    )
+    return content.model_copy(update=changes)
+
+
+def pair(source: str, target: str, **rest) -> AttributedPair:
+    return AttributedPair(source=source, target=target, slope=-0.4, size=0.02, **rest)
 
 
 def weighed(**changes) -> dict[str, object]:

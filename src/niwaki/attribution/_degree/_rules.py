@@ -18,13 +18,20 @@ from niwaki.attribution._degree._algebra import (
     Tag,
     Unknown,
     flat,
-    name_of,
     same,
     scale_free,
     times,
     total,
 )
 from niwaki.attribution._degree._calls import Call
+from niwaki.attribution._degree._layers import (
+    batch_norm_rule,
+    bilinear_rule,
+    layer_norm_rule,
+    linear_rule,
+    rnn_rule,
+    with_bias,
+)
 
 Rule = Callable[[Call], Tag]
 
@@ -262,31 +269,10 @@ def _shrink(call: Call) -> Tag:
     return call.first if edge == 0 else scale_free(call.first, f"{call.name} by {edge:g}")
 
 
-def _linear(call: Call) -> Tag:
-    """Linear and convolutional layers: a product, plus a bias."""
-    product = total([call.first, call.tag(1, "weight")], what=call.name)
-    return _with_bias(product, call.tag(2, "bias"), call.name)
-
-
-def _bilinear(call: Call) -> Tag:
-    factors = [call.first, call.tag(1, "input2"), call.tag(2, "weight")]
-    return _with_bias(total(factors, what="bilinear"), call.tag(3, "bias"), "bilinear")
-
-
-def _with_bias(product: Tag, bias: Tag, what: str) -> Tag:
-    try:
-        return same([product, bias], what)
-    except BreaksError as error:
-        degree = name_of(product.value) if isinstance(product, Degree) else "?"
-        raise BreaksError(
-            f"{what} adds a bias (degree 0) to a product of degree {degree}"
-        ) from error
-
-
 def _addmm(call: Call) -> Tag:
     """Return the tag of ``a + b @ c`` and its relatives."""
     product = total([call.tag(1, "mat1"), call.tag(2, "mat2")], what=call.name)
-    return _with_bias(product, call.first, call.name)
+    return with_bias(product, call.first, call.name)
 
 
 def _lerp(call: Call) -> Tag:
@@ -323,54 +309,6 @@ def _cosine(call: Call) -> Tag:
     return unknown or Degree(0.0)
 
 
-def _batch_norm(call: Call) -> Tag:
-    """In evaluation a fixed affine map; on statistics of the batch, degree 0 if eps is."""
-    aten = len(call.args) == 9  # ATen takes weight and bias before the running statistics
-    weight, bias, mean = (1, 2, 3) if aten else (3, 4, 1)
-    name = "training" if call.name == "batch_norm" else "use_input_stats"
-    if call.value(5, name, call.name == "instance_norm"):
-        return _normalised(call, weight, bias)
-    tag = call.first
-    try:
-        tag = same([tag, call.tag(mean, "running_mean")], call.name)
-    except BreaksError as error:
-        raise BreaksError(f"{call.name} subtracts a running mean (degree 0)") from error
-    return _with_bias(_scaled(call, tag, weight), call.tag(bias, "bias"), call.name)
-
-
-def _scaled(call: Call, tag: Tag, place: int) -> Tag:
-    """Return the tag of a product with a weight, which may be absent."""
-    given = call.value(place, "weight") is not None
-    return total([tag, call.tag(place, "weight")], what=call.name) if given else tag
-
-
-def _layer_norm(call: Call) -> Tag:
-    return _normalised(call, 2, 99 if call.name == "rms_norm" else 3)
-
-
-_EPS_PLACE = {"layer_norm": 4, "group_norm": 4, "rms_norm": 3, "batch_norm": 7, "instance_norm": 7}
-
-
-def _normalised(call: Call, weight: int, bias: int) -> Tag:
-    """Return the tag of a division by a spread of the input itself."""
-    tag = call.first
-    if isinstance(tag, Unknown | Nothing):
-        return tag
-    eps = call.value(_EPS_PLACE[call.name], "eps", None if call.name == "rms_norm" else 1e-5)
-    if eps != 0:
-        stated = "its default eps" if eps is None else f"eps = {eps:g}"
-        return scale_free(tag, f"{call.name} with {stated} beside the variance")
-    if isinstance(tag, Shift):
-        return scale_free(tag, call.name)
-    return _with_bias(_scaled(call, Degree(0.0), weight), call.tag(bias, "bias"), call.name)
-
-
-def _rnn(call: Call) -> Tag:
-    """Return the degree that the state and the input of a net of ReLUs share."""
-    tag = same([call.first, call.tag(1, "hx")], "the recurrence")
-    return _with_bias(tag, call.tag(2, "biases"), "the recurrence")
-
-
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_KEEP, _keep),
     **dict.fromkeys(["add", "sub", "rsub"], _sum_of),
@@ -383,10 +321,10 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(_FREE, _free),
     **dict.fromkeys(
         ["linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-         "conv_transpose3d", "convolution"], _linear),
+         "conv_transpose3d", "convolution"], linear_rule),
     **dict.fromkeys(["addmm", "baddbmm", "addbmm", "addmv", "addr"], _addmm),
-    **dict.fromkeys(["layer_norm", "group_norm", "rms_norm"], _layer_norm),
-    **dict.fromkeys(["batch_norm", "instance_norm"], _batch_norm),
+    **dict.fromkeys(["layer_norm", "group_norm", "rms_norm"], layer_norm_rule),
+    **dict.fromkeys(["batch_norm", "instance_norm"], batch_norm_rule),
     **dict.fromkeys(["square"], _fixed_power(2.0)), "var": _fixed_power(2.0),
     "sqrt": _fixed_power(0.5), "rsqrt": _fixed_power(-0.5), "reciprocal": _fixed_power(-1.0),
     **dict.fromkeys(["softmax", "log_softmax"], _softmax),
@@ -402,8 +340,8 @@ RULES: dict[str, Rule] = {
     "sum": _sum, "div": _quotient, "pow": _power, "log": _log, "log2": _log, "log10": _log,
     "exp": _exp, "logsumexp": _logsumexp, "clamp": _clamp, "where": _where, "lerp": _lerp,
     "masked_fill": _masked_fill, "threshold": _threshold, "pad": _pad, "normalize": _normalize,
-    "constant_pad_nd": _pad, "bilinear": _bilinear, "mul": _mul, "matmul": _matmul, "neg": _neg,
-    "norm": _norm, "getattr": _getattr, "rnn_relu": _rnn,
+    "constant_pad_nd": _pad, "bilinear": bilinear_rule, "mul": _mul, "matmul": _matmul, "neg": _neg,
+    "norm": _norm, "getattr": _getattr, "rnn_relu": rnn_rule,
 }  # fmt: skip
 
 
