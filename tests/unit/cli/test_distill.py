@@ -78,11 +78,7 @@ def test_an_exported_program_becomes_a_wavelet_a_model_and_a_page(quick, tmp_pat
 
 
 def test_gradients_of_any_teacher_do_as_well(quick):
-    code, out, _ = (
-        quick("g.npy", "x.npy", "--response", "", "--json")
-        if False
-        else quick("g.npy", "x.npy", "--json")
-    )
+    code, out, _ = quick("g.npy", "x.npy", "--json")
     record = json.loads(out)
     assert code == 0
     assert record["rows"] == []
@@ -141,6 +137,7 @@ def test_unusable_signals(text, words, refused, files, tmp_path):
         (("--readout", "forest"), "readout"),
         (("--features", "some"), "features"),
         (("--features", "peaks"), "need images"),
+        (("--points", "1"), "at least 2"),
         (("--held-out", "1.5"), "between 0 and 1"),
         (("--target", "3"), "target 3 does not exist"),
     ],
