@@ -111,7 +111,7 @@ def digits_cnn() -> nn.Module:
             nn.Linear(9216, 128),
             nn.ReLU(),
             nn.Linear(128, 10),
-        )  # fmt: skip
+        )
     )
 
 
@@ -278,9 +278,15 @@ def speed_row(
 def value_row(name: str, value: float, unit: str, target: float, **more: object) -> Row:
     """Return a row for a measure that has a bound instead of a rival."""
     return {
-        "name": name, "ours": value, "rival": None, "rival_name": None, "unit": unit,
-        "ratio": None, "target_at_most": target, **more,
-    }  # fmt: skip
+        "name": name,
+        "ours": value,
+        "rival": None,
+        "rival_name": None,
+        "unit": unit,
+        "ratio": None,
+        "target_at_most": target,
+        **more,
+    }
 
 
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -472,9 +478,14 @@ def _trim_errors(mode: str, shape: tuple[int, ...]) -> list[float]:
         gradients = input_gradients(teacher, x, targets=range(3), nodes=nodes)
         for target in range(3):
             slow = trim_attributions(
-                teacher, x, analysis=analysis, synthesis=synthesis, attribution=kind,
-                target=target, nodes=16,
-            )  # fmt: skip
+                teacher,
+                x,
+                analysis=analysis,
+                synthesis=synthesis,
+                attribution=kind,
+                target=target,
+                nodes=16,
+            )
             given = None if kind == "saliency" else x
             fast = closed(gradients[target], "db3", level=2, mode=mode, x=given)
             one, two = (torch.cat(flat_bands(part), 1) for part in (slow, fast))

@@ -23,9 +23,9 @@ NAMES = (
     *(f"sym{k}" for k in range(2, 11)),
     *(f"coif{k}" for k in range(1, 6)),
 )
-HEAD = '''"""Lattice angles of named wavelets (radians), written by tests/reference/make_wavelet_angles.py.
+HEAD = '''"""Lattice angles of named wavelets (radians).
 
-Order and sign of the taps are those of PyWavelets' ``dec_lo``.
+Written by tests/reference/make_wavelet_angles.py. Order and sign of the taps are those of PyWavelets' ``dec_lo``.
 """
 
 ANGLES: dict[str, tuple[float, ...]] = {

@@ -14,7 +14,7 @@ from niwaki.cli._output import job_progress, print_json, print_table, say, train
 from niwaki.core import ConfigError, Record
 
 if TYPE_CHECKING:  # it loads torch
-    from niwaki.sweep import BenchmarkRow
+    from niwaki.sweep import BenchmarkRow, DistillBenchmarkRow
 
 _NOISE, _COUNT = 0.025, 100
 _FOLDER = "sim350-table"
@@ -50,6 +50,20 @@ _NETWORK_COLUMNS = {
     "roll-out": "rollout_mse",
     "CPU s": "cpu_seconds",
 }
+_DISTILL_COLUMNS = {
+    "task": "task",
+    "seed": "seed",
+    "method": "method",
+    "R2": "r2",
+    "RMSE": "rmse",
+    "CV R2": "cv_r2",
+    "distance": "distance",
+    "kept": "kept",
+    "numbers": "parameters",
+    "predict s": "predict_seconds",
+    "CPU s": "cpu_seconds",
+    "published": "published",
+}
 _RELIABILITY_COLUMNS = {
     "bin": "low",
     "to": "high",
@@ -70,18 +84,21 @@ _RELIABILITY_COLUMNS = {
 )
 def benchmark(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The benchmark: sim350, networks or moth.")
+        str,
+        typer.Argument(metavar="NAME", help="The benchmark: sim350, networks, moth or distill."),
     ],
     method: Annotated[
         list[str] | None,
-        typer.Option(help="sim350: method; give the option again for more. Default: gene."),
+        typer.Option(
+            help="sim350: method (default: gene); distill: task (default: all). May be repeated."
+        ),
     ] = None,
     noise: Annotated[
         float | None, typer.Option(help="sim350: 0.025, 0.05 or 0.1. Default: 0.025.")
     ] = None,
     seed: Annotated[
         list[int] | None,
-        typer.Option(help="Seed; for sim350, give the option again for more. Default: 0."),
+        typer.Option(help="Seed; not for networks, give the option again for more. Default: 0."),
     ] = None,
     everything: Annotated[
         bool,
@@ -146,7 +163,7 @@ def benchmark(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Run methods against exactly known networks; the prior alone is always a row."""
+    """Run methods against known truths, controls beside: edges, wiring, or a wavelet."""
     of_moth: dict[str, object] = {
         "--networks": networks,
         "--criterion": criterion,
@@ -193,8 +210,13 @@ def benchmark(
             quiet=quiet,
             json=json,
         )
+    elif name == "distill":
+        _refuse(name, {"--noise": noise, "--all": everything or None, **of_networks, **of_moth})
+        _distill(method, seed or [0], quick, quiet, json)
     else:
-        raise ConfigError(f"benchmark '{name}' is unknown; there are sim350, networks and moth.")
+        raise ConfigError(
+            f"benchmark '{name}' is unknown; there are sim350, networks, moth and distill."
+        )
 
 
 class _Table(NamedTuple):
@@ -334,6 +356,30 @@ def _networks(
         f"F1 of the fit is above the prior's in {summary.better} of {summary.networks} networks; "
         f"mean F1 {summary.fit_f1:.3f}, of the prior alone {summary.prior_f1:.3f}."
     )
+
+
+def _distill(
+    tasks: list[str] | None, seeds: list[int], quick: bool, quiet: bool, json: bool
+) -> None:
+    from niwaki import sweep
+
+    rows: list[DistillBenchmarkRow] = []
+    with training_progress(quiet or json, "objective") as progress:
+        for task in tasks or sweep.DISTILL_TASKS:
+            for seed in seeds:
+                rows += sweep.benchmark_distill(task, seed=seed, quick=quick, progress=progress)
+    if json:
+        print_json([row.model_dump() for row in rows])
+        return
+    if quick:
+        say("Quick form: few samples and epochs; the numbers mean nothing.")
+    cells = _cells(rows, _DISTILL_COLUMNS)
+    for line, row in zip(cells, rows, strict=True):
+        line[-1] = _published(row.published)
+    print_table("Simulated tasks; published: on the real data", tuple(_DISTILL_COLUMNS), cells)
+    for row in rows:
+        if row.note:
+            say(f"{row.task}, seed {row.seed}, {row.method}: {row.note}")
 
 
 def _cells(rows: Sequence[Record], columns: dict[str, str]) -> list[list[object]]:

@@ -65,6 +65,9 @@ def distill(
     held_out: Annotated[
         float, typer.Option(help="Share of signals that only the final scores see.")
     ] = 0.25,
+    points: Annotated[
+        int, typer.Option(help="Points of the path from data alone to attributions alone.")
+    ] = 20,
     beam: Annotated[int, typer.Option(help="Filters grown at a time; more searches longer.")] = 32,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
     force: Force = False,
@@ -90,6 +93,7 @@ def distill(
         positions=positions,
         signed=not absolute,
         held_out=held_out,
+        points=points,
         beam=beam,
         seed=seed,
     )

@@ -36,6 +36,7 @@ from niwaki.wavelets import (
     WaveletDistiller,
     as_filter,
     best_model,
+    check_readout,
     cpu_seconds,
     fit_model,
     input_gradients,
@@ -68,6 +69,8 @@ class DistillConfig:
         Features of the linear model: see `niwaki.wavelets.FeatureOptions`.
     held_out
         Share of samples that only the final scores see (dimensionless).
+    points
+        Points of the path from data alone to attributions alone (count).
     beam
         Filters grown at a time (count).
     seed
@@ -88,6 +91,7 @@ class DistillConfig:
     positions: bool = False
     signed: bool = True
     held_out: float = 0.25
+    points: int = 20
     beam: int = 32
     seed: int = 0
 
@@ -95,7 +99,20 @@ class DistillConfig:
         """Refuse a share that leaves nothing to learn from or to judge on."""
         if not 0 < self.held_out < 1:
             raise ConfigError(f"held_out is {self.held_out}; give a share between 0 and 1.")
+        if self.points < 2:
+            raise ConfigError(f"points is {self.points}; a path has at least 2.")
         as_filter(self.compare)
+        check_readout(self.readout)
+        self.feature_options()
+
+    def feature_options(self) -> FeatureOptions:
+        """Return the features of the linear model."""
+        return FeatureOptions(self.features, self.count, self.signed, self.positions)
+
+    def ratios(self) -> tuple[float, ...]:
+        """Return the points of the path (gamma / lambda)."""
+        middle = np.geomspace(0.01, 100, self.points - 2) if self.points > 2 else ()
+        return (0.0, *(float(ratio) for ratio in middle), math.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +219,8 @@ def _read(model: Path, data: Path, response: Path | None, config: DistillConfig)
             f"{data} has shape {values.shape}; give [sample, time] for signals or [sample, row, "
             "column] for images."
         )
+    if config.features == "peaks" and values.ndim == 2:
+        raise InputError(f"peak histograms need images, and {data} has signals; use top or all.")
     teacher, given = None, None
     if model.suffix == ".npy":
         given = read_signals(model, "gradients")
@@ -254,6 +273,7 @@ def _run(
         attribution=config.attribution,
         per_level=config.per_level,
         per_axis=config.per_axis,
+        ratios=config.ratios(),
         starts=_starts(config),
         options=SearchOptions(beam=config.beam),
         seed=config.seed,
@@ -270,7 +290,7 @@ def _run(
             path,
             layout=layout,
             mode=config.mode,
-            options=_features(config),
+            options=config.feature_options(),
             readout=config.readout,
         )
         chosen = best.point
@@ -295,7 +315,9 @@ def _run(
         rows=rows,
         curves=[
             wavelet_curves("distilled", low.reshape(-1, layout.taps)[0]),
-            wavelet_curves(config.compare, as_filter(config.compare)),
+            wavelet_curves(
+                config.compare, as_filter(config.compare), low.reshape(-1, layout.taps)[0]
+            ),
         ],
         bands=band_summaries(
             material.x,
@@ -324,10 +346,6 @@ def _run(
 def _starts(config: DistillConfig) -> tuple[str, ...]:
     fits = len(as_filter(config.compare)) <= config.taps
     return (config.compare,) if fits else ()
-
-
-def _features(config: DistillConfig) -> FeatureOptions:
-    return FeatureOptions(config.features, config.count, config.signed, config.positions)
 
 
 def _split(count: int, config: DistillConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -384,7 +402,7 @@ def _rows(
         Point(0.0, start_angles(compare)[0][None], math.nan, math.nan, config.compare),
         layout=fixed_layout,
         mode=config.mode,
-        options=_features(config),
+        options=config.feature_options(),
         readout=config.readout,
     )
     named = [("distilled", own), ("no attribution", models[0]), (config.compare, fixed)]

@@ -15,9 +15,15 @@ from niwaki.wavelets import (
 )
 
 
-def wavelet_curves(name: str, low: Tensor) -> WaveletCurves:
-    """Return scaling function, wavelet function and frequency response of a filter."""
+def wavelet_curves(name: str, low: Tensor, beside: Tensor | None = None) -> WaveletCurves:
+    """Return scaling function, wavelet function and frequency response of a filter.
+
+    With another filter to stand `beside`, the curves are moved, reversed and turned to lie on that
+    filter's wavelet function as well as they can.
+    """
     positions, scaling, wavelet = cascade(low)
+    if beside is not None:
+        positions, scaling, wavelet = _beside(cascade(beside)[2], positions, scaling, wavelet)
     frequencies, low_gain, high_gain = frequency_response(low, points=65)
     return WaveletCurves(
         name=name,
@@ -29,6 +35,24 @@ def wavelet_curves(name: str, low: Tensor) -> WaveletCurves:
         low_gain=low_gain.tolist(),
         high_gain=high_gain.tolist(),
     )
+
+
+def _beside(
+    other: Tensor, positions: Tensor, scaling: Tensor, wavelet: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    size = len(other) + len(wavelet)
+    best = (-1.0, 0, 1.0, False)
+    for turned in (False, True):
+        spectrum = torch.fft.rfft(wavelet.flip(-1) if turned else wavelet, size)
+        match = torch.fft.irfft(torch.fft.rfft(other, size) * spectrum.conj(), size)
+        place = int(match.abs().argmax())
+        shift = place if place <= len(other) else place - size
+        best = max(best, (float(match[place].abs()), shift, float(match[place].sign()), turned))
+    _, shift, sign, turned = best
+    if turned:
+        scaling, wavelet = scaling.flip(-1), wavelet.flip(-1)
+    step = positions[1] - positions[0]
+    return positions + shift * step, scaling, sign * wavelet
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from niwaki.report._distill_figures import (
     distance_figure,
     path_figure,
     response_figure,
+    score_figure,
     shares_figure,
     wavelet_figure,
 )
@@ -68,6 +69,7 @@ def distill_figures(record: DistillRecord) -> dict[str, Markup | None]:
         "response": response_figure(record),
         "shares": shares_figure(record),
         "path": path_figure(record),
+        "score": score_figure(record),
         "distance": distance_figure(record),
         "bands": bands_figure(record),
     }

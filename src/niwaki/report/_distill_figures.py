@@ -8,6 +8,7 @@ from niwaki.core import BandSummary, DistillRecord
 from niwaki.report._format import number, share, short
 from niwaki.report._svg import (
     Panel,
+    band,
     dot,
     drawing,
     element,
@@ -27,9 +28,9 @@ _FINITE = 3.0  # decades beyond the path's finite ends at which 0 and infinity a
 def wavelet_figure(record: DistillRecord, which: str) -> Markup:
     """Return the wavelet or scaling function, learned against fixed."""
     curves = [(c.name, c.positions, getattr(c, which)) for c in record.curves]
-    high = max(max(x) for _, x, _ in curves)
+    low, high = min(min(x) for _, x, _ in curves), max(max(x) for _, x, _ in curves)
     values = [v for _, _, y in curves for v in y]
-    area = panel(SIZE, (0.0, high), limits(values), margins=MARGINS)
+    area = panel(SIZE, (low, high), limits(values), margins=MARGINS)
     parts = [area.axes("samples of the finest level", f"{which} function")]
     labels = []
     for i, (name, x, y) in reversed(list(enumerate(curves))):
@@ -58,7 +59,7 @@ def response_figure(record: DistillRecord) -> Markup:
                 labels.append((points[-1][1], name, f"direct {colour}"))
     note = f"dashed: {record.curves[1].name}"
     parts += _labels(area, labels)
-    parts.append(text((area.x.end + 8, area.y.end + 8), note, class_="note"))
+    parts.append(text((area.x.end + 8, (area.y.start + area.y.end) / 2), note, class_="note"))
     return drawing(parts, size=SIZE, label="Frequency response of low-pass and high-pass filter")
 
 
@@ -68,8 +69,7 @@ def path_figure(record: DistillRecord) -> Markup | None:
         return None
     places = _places(record)
     values = [v for p in record.path for v in (p.signals, p.attributions)]
-    scores = [p.r2 for p in record.path if p.r2 is not None]
-    area = panel(SIZE, (places[0], places[-1]), limits([*values, *scores]), margins=MARGINS)
+    area = panel(SIZE, (places[0], places[-1]), limits(values), margins=MARGINS)
     parts = [area.axes("gamma / lambda", "sparsity (lower is sparser)", x_ticks=_ticks(record))]
     chosen = next(i for i, p in enumerate(record.path) if p.selected)
     x = area.x(places[chosen])
@@ -77,8 +77,6 @@ def path_figure(record: DistillRecord) -> Markup | None:
     parts.append(text((x + 5, area.y.end + 2), "chosen", class_="note"))
     lines = [("data", "c0", [p.signals for p in record.path])]
     lines.append(("attributions", "c1", [p.attributions for p in record.path]))
-    if scores:
-        lines.append(("R², cross-val.", "c3", scores))
     labels = []
     for name, colour, found in lines:
         points = area.at(places, found)
@@ -91,6 +89,28 @@ def path_figure(record: DistillRecord) -> Markup | None:
     return drawing(
         [*parts, *_labels(area, labels)], size=SIZE, label="The path over gamma / lambda"
     )
+
+
+def score_figure(record: DistillRecord) -> Markup | None:
+    """Return the cross-validated score of the linear model along gamma / lambda."""
+    scores = [p.r2 for p in record.path if p.r2 is not None]
+    if len(scores) < 2:
+        return None
+    places = _places(record)
+    errors = [p.r2_sd or 0.0 for p in record.path]
+    low = [s - e for s, e in zip(scores, errors, strict=True)]
+    high = [s + e for s, e in zip(scores, errors, strict=True)]
+    area = panel(SIZE, (places[0], places[-1]), limits(low + high), margins=MARGINS)
+    points = area.at(places, scores)
+    parts = [
+        area.axes("gamma / lambda", "R², cross-validated", x_ticks=_ticks(record)),
+        band(area.at(places, low), area.at(places, high), class_="band c3"),
+        polyline(points, class_="curve c3"),
+    ]
+    for point, p in zip(points, record.path, strict=True):
+        style = "mark c3" + (" picked" if p.selected else "")
+        parts.append(dot(point, 4.4 if p.selected else 2.8, title=number(p.r2), class_=style))
+    return drawing(parts, size=SIZE, label="Score of the linear model along the path")
 
 
 def distance_figure(record: DistillRecord) -> Markup | None:
@@ -127,13 +147,16 @@ def shares_figure(record: DistillRecord) -> Markup:
     area = panel(
         (SIZE[0], height), (0.0, 1.08 * top), (0.0, 1.0), margins=(20.0, 16.0, 46.0, 120.0)
     )
-    ticks = [(t, share(t, 0)) for t in area.x.ticks(4)]
-    parts = [area.axes("share of energy", "", x_ticks=ticks, counts=(4, 0))]
-    for i, band in enumerate(rows):
+    base = area.y.start
+    parts = [line((area.x.start, base), (area.x.end, base), class_="axis")]
+    for tick in area.x.ticks(4):
+        parts.append(text((area.x(tick), base + 17), share(tick, 0), class_="tick mid"))
+    parts.append(text((area.x.end, base + 35), "share of energy", class_="label end"))
+    for i, row in enumerate(rows):
         y = 16.0 + 42.0 * i
-        parts.append(text((0.0, y + 15), band.name, class_="hub-name"))
-        parts.append(text((28.0, y + 15), periods(band), class_="note"))
-        for j, (value, colour) in enumerate(((band.data, "c0"), (band.attributions, "c1"))):
+        parts.append(text((0.0, y + 15), row.name, class_="hub-name"))
+        parts.append(text((28.0, y + 15), periods(row), class_="note"))
+        for j, (value, colour) in enumerate(((row.data, "c0"), (row.attributions, "c1"))):
             parts.append(
                 element(
                     "rect",

@@ -1,5 +1,8 @@
 """Benchmarks: many experiments against a known truth."""
 
+from niwaki.sweep._distill import DISTILL_TASKS as DISTILL_TASKS
+from niwaki.sweep._distill import DistillBenchmarkRow as DistillBenchmarkRow
+from niwaki.sweep._distill import benchmark_distill as benchmark_distill
 from niwaki.sweep._methods import GRIDS as GRIDS
 from niwaki.sweep._methods import METHODS as METHODS
 from niwaki.sweep._methods import PUBLISHED as PUBLISHED

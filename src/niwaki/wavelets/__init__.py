@@ -38,6 +38,7 @@ from niwaki.wavelets._module import WaveletTransform as WaveletTransform
 from niwaki.wavelets._objective import Layout as Layout
 from niwaki.wavelets._objective import Objective as Objective
 from niwaki.wavelets._readout import Readout as Readout
+from niwaki.wavelets._readout import check_readout as check_readout
 from niwaki.wavelets._readout import fit_readout as fit_readout
 from niwaki.wavelets._readout import r2_score as r2_score
 from niwaki.wavelets._search import RATIOS as RATIOS

@@ -1,15 +1,13 @@
 """The linear model at the end of a distillation, scored on samples it has not seen."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from niwaki.core import ConfigError, InputError
 
-Kind = Literal["linear", "ridge", "lasso"]
-KINDS: tuple[Kind, ...] = ("linear", "ridge", "lasso")
+KINDS = ("linear", "ridge", "lasso")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +75,7 @@ def fit_readout(
     """
     from sklearn.model_selection import GroupKFold, KFold, cross_val_score
 
-    if kind not in KINDS:
-        raise ConfigError(f"readout '{kind}' is unknown; choose one of {', '.join(KINDS)}.")
+    check_readout(kind)
     _check(features, response, folds if groups is None else 2)
     if groups is not None and len(np.unique(groups)) < folds:
         raise InputError(
@@ -96,6 +93,12 @@ def fit_readout(
         r2=float(scores.mean()),
         r2_sd=float(scores.std(ddof=1)),
     )
+
+
+def check_readout(kind: str) -> None:
+    """Raise ConfigError unless there is such a readout."""
+    if kind not in KINDS:
+        raise ConfigError(f"readout '{kind}' is unknown; choose one of {', '.join(KINDS)}.")
 
 
 def r2_score(truth: Float[np.ndarray, " sample"], guess: Float[np.ndarray, " sample2"]) -> float:

@@ -1,6 +1,6 @@
-"""Lattice angles of named wavelets (radians), written by tests/reference/make_wavelet_angles.py.
+"""Lattice angles of named wavelets (radians).
 
-Order and sign of the taps are those of PyWavelets' ``dec_lo``.
+Written by tests/reference/make_wavelet_angles.py. Order and sign of the taps are those of PyWavelets' ``dec_lo``.
 """
 
 ANGLES: dict[str, tuple[float, ...]] = {
