@@ -92,7 +92,7 @@ class _Builder:
         self.modules, self.masks, self.biases = modules, masks, biases
         self.sizes: list[int] = []
         self.blocks: dict[tuple[int, int], sparse.csr_array] = {}
-        self.bias: dict[int, Float[np.ndarray, " node"]] = {}
+        self.bias: dict[int, Float[np.ndarray, " _node"]] = {}
         self.inputs: dict[fx.Node, int] = {}
 
     def visit(self, node: fx.Node, carried: dict[fx.Node, _Carried | None]) -> _Carried | None:
