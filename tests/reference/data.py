@@ -56,3 +56,42 @@ def phoenix_text(samples: list[tuple[list[float], list[list[float]]]]) -> str:
     return "".join(
         ",".join([str(c) for c in row] + [""] * (width - len(row))) + "\n" for row in rows
     )
+
+
+def moth_rates(state, control, moth):
+    """The rates of one flight, from the published 4 x 4 mass matrix."""
+    _, _, theta, phi, vx, vy, vtheta, vphi = state
+    force, alpha, torque = control
+    radius1, length1, mass1, inertia1, area1 = moth.body("head")
+    radius2, length2, mass2, inertia2, area2 = moth.body("abdomen")
+    arm1, arm2, mass = length1 * mass1, length2 * mass2, mass1 + mass2
+    sin1, cos1, sin2, cos2 = np.sin(theta), np.cos(theta), np.sin(phi), np.cos(phi)
+    matrix = np.array(
+        [
+            [mass, 0, -arm1 * sin1, -arm2 * sin2],
+            [0, mass, arm1 * cos1, arm2 * cos2],
+            [-arm1 * sin1, arm1 * cos1, inertia1 + length1 * arm1, 0],
+            [-arm2 * sin2, arm2 * cos2, 0, inertia2 + length2 * arm2],
+        ]
+    )
+    speed = max(np.hypot(vx, vy), 1e-6)
+    drag = 0.0
+    for radius, area in ((radius1, area1), (radius2, area2)):
+        reynolds = 2 * radius * moth.air_density * speed / moth.viscosity
+        drag += 0.5 * moth.air_density * area * (24 / reynolds + 6 / (1 + reynolds**0.5) + 0.4)
+    joint = moth.stiffness * (phi - theta - np.pi - moth.rest) + moth.damping * (vphi - vtheta)
+    lever = moth.scale * moth.force_arm
+    push = [
+        force * np.cos(alpha + theta)
+        - drag * abs(vx) * vx
+        + arm1 * cos1 * vtheta**2
+        + arm2 * cos2 * vphi**2,
+        force * np.sin(alpha + theta)
+        - drag * abs(vy) * vy
+        - moth.gravity * mass
+        + arm1 * sin1 * vtheta**2
+        + arm2 * sin2 * vphi**2,
+        torque - moth.gravity * arm1 * cos1 + joint + force * lever * np.sin(alpha),
+        -torque - moth.gravity * arm2 * cos2 - joint,
+    ]
+    return np.concatenate([state[4:], np.linalg.solve(matrix, push)])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 
 from niwaki.core import InputError, MotifSummary, Network, check_file, derived_seed
@@ -114,7 +114,7 @@ def _directed(network: Network, path: Path, notes: tuple[str, ...] = ()) -> Dire
     return DirectedGraph(graph.names, graph.source, graph.target, graph.weight, graph.signed, kept)
 
 
-def _arrays(path: Path) -> dict[str, Num[np.ndarray, "..."]]:
+def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Return the arrays of a file by name."""
     try:
         if path.suffix.lower() == ".safetensors":

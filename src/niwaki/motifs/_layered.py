@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Int, Shaped
 from scipy import sparse
 from torch import Tensor
 
 from niwaki.core import InputError
 
 NodeIndex = Int[np.ndarray, " edge"]
-Matrix = Num[np.ndarray, "target source"] | Num[Tensor, "target source"]
-Vector = Num[np.ndarray, " target"] | Num[Tensor, " target"]
+# ``[target, source]`` and ``[target]``, of any type; other shapes meet a sentence, not a type check
+Matrix = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]
+Vector = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class LayeredGraph:
 
     sizes: tuple[int, ...]
     blocks: Mapping[tuple[int, int], sparse.csr_array]
-    biases: Mapping[int, Float[np.ndarray, " node"]] = field(default_factory=dict)
+    biases: Mapping[int, Float[np.ndarray, " _node"]] = field(default_factory=dict)
     names: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ def layered_from_edges(
     source: Sequence[str],
     target: Sequence[str],
     *,
-    weight: Sequence[float] | None = None,
+    weight: Sequence[float | int] | np.ndarray | None = None,
     layers: Mapping[str, int] | None = None,
 ) -> LayeredGraph:
     """Return the layered graph of a list of edges between named nodes.

@@ -69,7 +69,10 @@ def from_model(
     ----------
     .. [1] vahedian2022, units and channels as nodes, the norm of a kernel as weight.
     """
-    builder = _Builder(dict(module.named_modules()), masks or {}, biases)
+    masks = masks or {}
+    if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        module, masks = nn.Sequential(module), {f"0.{name}": m for name, m in masks.items()}
+    builder = _Builder(dict(module.named_modules()), masks, biases)
     try:
         graph = fx.symbolic_trace(module).graph
     except Exception as error:
@@ -92,7 +95,7 @@ class _Builder:
         self.modules, self.masks, self.biases = modules, masks, biases
         self.sizes: list[int] = []
         self.blocks: dict[tuple[int, int], sparse.csr_array] = {}
-        self.bias: dict[int, Float[np.ndarray, " node"]] = {}
+        self.bias: dict[int, Float[np.ndarray, " _node"]] = {}
         self.inputs: dict[fx.Node, int] = {}
 
     def visit(self, node: fx.Node, carried: dict[fx.Node, _Carried | None]) -> _Carried | None:

@@ -35,7 +35,7 @@ class Placement:
 
     name: str
     classes: tuple[int, ...]
-    copies: float
+    copies: np.longdouble
     layer: int
 
 
@@ -87,7 +87,8 @@ def placements(topology: Topology) -> tuple[Placement, ...]:
             seen[min(tuple(classes[i] for i in p) for p in _symmetries(motif))] += 1
         for classes, orbit in sorted(seen.items()):
             layer = min(topology.layer[c] for c in classes)
-            found.append(Placement(name, classes, orbit / motif.symmetries, layer))
+            copies = np.longdouble(orbit) / motif.symmetries
+            found.append(Placement(name, classes, copies, layer))
     return tuple(found)
 
 
@@ -202,7 +203,7 @@ def _overlaps(
         )
         found[(*(len(part) for part in choice), *(shared[b] for b in blocks))] += 1
     rows = np.array(list(found))
-    return rows[:, :kinds], rows[:, kinds:], np.array(list(found.values()), dtype=float)
+    return rows[:, :kinds], rows[:, kinds:], np.array(list(found.values()), dtype=np.longdouble)
 
 
 def _where(classes: tuple[int, ...], wanted: int) -> list[int]:

@@ -200,7 +200,7 @@ def _sampled_rows(
     return _rows(observed, null, mean=mean, sd=sd, z=z, p=p, exact=False)
 
 
-def empirical_p(drawn: Float[np.ndarray, " sample"], observed: float) -> float:
+def empirical_p(drawn: Float[np.ndarray, " sample"], observed: float | int) -> float:
     """Return the two-sided share of random graphs at least as extreme, with one added to both.
 
     References

@@ -11,6 +11,7 @@ from niwaki.motifs._directed import DirectedGraph
 MOST_NODES = 4_000  # a table of node by node is held for every chain
 _BYTES = 2e8
 _SWITCHES = 20  # attempts per edge
+_ROTATE = 4  # one attempt in so many moves three edges
 
 
 def sample_any(graph: DirectedGraph, rng: np.random.Generator, count: int) -> list[DirectedGraph]:
@@ -39,7 +40,8 @@ def sample_switched(
     """Return graphs in which every node has its incoming, outgoing and reciprocal edges (counts).
 
     Two edges swap their targets, unless that makes a loop, an edge twice or a new reciprocal pair;
-    two reciprocal pairs swap partners under the same rule. An attempt that fails counts as a step,
+    in one attempt of four, three edges pass their targets on, which turns cycles of three round.
+    Two reciprocal pairs swap partners under the same rule. An attempt that fails counts as a step,
     so that no graph is favoured. Each edge is tried about twenty times; all chains run at once.
     Weights stay with their source.
 
@@ -106,18 +108,52 @@ def _switch(
     chains, edges = target.shape
     if edges < 2:
         return
+    for step in range(_SWITCHES * edges):
+        if step % _ROTATE == 0 and edges > 2:
+            _rotate_three(table, source, target, rng)
+        else:
+            _swap_two(table, source, target, rng)
+
+
+def _swap_two(
+    table: np.ndarray, source: np.ndarray, target: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Let two edges of each chain swap their targets, where that is allowed."""
+    chains, edges = target.shape
     at = np.arange(chains)
-    for _ in range(_SWITCHES * edges):
-        i, j = rng.integers(edges, size=(2, chains))
-        a, c, b, d = source[i], source[j], target[at, i], target[at, j]
-        bad = (a == d) | (c == b) | (a == c) | (b == d)
-        bad |= table[at, a, d] | table[at, d, a] | table[at, c, b] | table[at, b, c]
-        k = np.flatnonzero(~bad)
-        table[k, a[k], b[k]] = False
-        table[k, c[k], d[k]] = False
-        table[k, a[k], d[k]] = True
-        table[k, c[k], b[k]] = True
-        target[k, i[k]], target[k, j[k]] = d[k], b[k]
+    i, j = rng.integers(edges, size=(2, chains))
+    a, c, b, d = source[i], source[j], target[at, i], target[at, j]
+    bad = (a == d) | (c == b) | (a == c) | (b == d)
+    bad |= table[at, a, d] | table[at, d, a] | table[at, c, b] | table[at, b, c]
+    k = np.flatnonzero(~bad)
+    table[k, a[k], b[k]] = table[k, c[k], d[k]] = False
+    table[k, a[k], d[k]] = table[k, c[k], b[k]] = True
+    target[k, i[k]], target[k, j[k]] = d[k], b[k]
+
+
+def _rotate_three(
+    table: np.ndarray, source: np.ndarray, target: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Let three edges of each chain pass their targets on, where that is allowed.
+
+    Swaps of two cannot turn a cycle of three round, so that without this move some graphs could not
+    be reached from others.
+    """
+    chains, edges = target.shape
+    at = np.arange(chains)
+    places = rng.integers(edges, size=(3, chains))
+    tails, heads = source[places], target[at, places]
+    passed = heads[[1, 2, 0]]
+    apart = np.ones(chains, dtype=bool)
+    for x, y in ((0, 1), (1, 2), (0, 2)):
+        apart &= (tails[x] != tails[y]) & (heads[x] != heads[y])
+    k = np.flatnonzero(apart & (tails != passed).all(axis=0))
+    tails, heads, passed, places = tails[:, k], heads[:, k], passed[:, k], places[:, k]
+    table[k, tails, heads] = False
+    bad = (table[k, tails, passed] | table[k, passed, tails]).any(axis=0)
+    new = np.where(bad, heads, passed)
+    table[k, tails, new] = True
+    target[k, places] = new
 
 
 def _switch_pairs(

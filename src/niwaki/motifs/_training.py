@@ -156,7 +156,7 @@ class EarlyPrediction:
 
 
 def predict_outcome(
-    features: Mapping[str, Float[np.ndarray, "run feature"]],
+    features: Mapping[str, Float[np.ndarray, "run _feature"]],
     outcome: Float[np.ndarray, " run"],
     *,
     ridge: float = 0.1,

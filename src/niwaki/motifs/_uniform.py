@@ -17,7 +17,7 @@ from niwaki.motifs._placements import (
 
 # Extended precision where the machine has it: a variance is a small difference of large moments.
 _Wide = np.longdouble
-_NOISE = 2**12 * float(np.finfo(_Wide).eps)
+_NOISE = 2**9 * float(np.finfo(_Wide).eps)
 
 
 @dataclass(frozen=True)

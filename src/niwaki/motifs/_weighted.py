@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -73,7 +72,7 @@ def _moments(pair: Columns, values: np.ndarray) -> tuple[int, int]:
 
 
 def weigh(
-    graph: LayeredGraph, *, kind: Literal["product", "signed", "intensity"] = "product"
+    graph: LayeredGraph, *, kind: str = "product"
 ) -> dict[str, float]:
     """Return the summed weight of all copies of each motif.
 

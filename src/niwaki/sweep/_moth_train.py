@@ -62,10 +62,10 @@ class Swarm:
         Updates so far (count).
     """
 
-    weights: list[Float[Tensor, "network ins outs"]]
-    biases: list[Float[Tensor, "network one outs"]]
-    masks: list[Bool[Tensor, "network ins outs"]]
-    bias_masks: list[Bool[Tensor, "network one outs"]]
+    weights: list[Float[Tensor, "network _ins _outs"]]
+    biases: list[Float[Tensor, "network one _outs"]]
+    masks: list[Bool[Tensor, "network _ins _outs"]]
+    bias_masks: list[Bool[Tensor, "network one _outs"]]
     updates: int = 0
     adam: torch.optim.Adam = field(init=False)
 
