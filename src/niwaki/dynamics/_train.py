@@ -90,7 +90,7 @@ def train_epoch(
     ConfigError
         If `prior` comes without a `generator`.
     DivergedError
-        If the loss is no longer a finite number; the field then holds useless values.
+        If the loss is no longer a finite number; names the pair and the gene.
     """
     training.apply_masks(masks)
     scheme = scheme_of(training.field, method, pairs.start, pairs.end) if prior is None else None
