@@ -354,9 +354,8 @@ def as_table(rows: list[dict[str, object]]) -> str:
             line += f"{row['gradient_cosine']:.6f}; {row['gemm_share']:.0%} of the GEMM rate"
         lines.append(line)
     form = "quick form, " if rows[0].get("quick") else ""
-    lines.append(
-        f"{form}rival: {rows[0]['rival_name']}; minimum of interleaved repeats, processor time on one thread"
-    )
+    lines.append(f"{form}rival: {rows[0]['rival_name']}")
+    lines.append("minimum of interleaved repeats; on one thread, of processor time")
     return "\n".join(lines)
 
 

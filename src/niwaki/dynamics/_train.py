@@ -137,7 +137,7 @@ def train_epoch(
     ConfigError
         If `prior` comes without a `generator`.
     DivergedError
-        If the loss is no longer a finite number; the field then holds useless values.
+        If the loss is no longer a finite number; names the pair and the gene.
     """
     training.apply_masks(masks)
     plain = prior is None and hook is None
