@@ -18,7 +18,7 @@ net = nn.Sequential(
 optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
 names, schedule = ["0.weight", "3.weight", "7.weight"], Iterative(3, 9, rounds=4, sparsity=0.5)
 pruner = Pruner(net, schedule, pattern=Units(), names=names, optimiser=optimiser)
-for _ in range(12):
+for _ in range(24):
     for batch in train[torch.randperm(len(train), generator=generator)].split(50):
         optimiser.zero_grad()
         nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from niwaki.core._errors import RunFolderError
-from niwaki.core._records import Measured, Record
+from niwaki.core._readings import Measured, Record
 
 DISTILL_VERSION = 1
 

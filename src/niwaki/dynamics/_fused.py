@@ -61,7 +61,7 @@ def fused_solve(
     dense
         Whether products use whole matrices; decided by density unless given.
     """
-    parameters = {name: field.get_parameter(name) for name in _NAMES}
+    parameters = {name: getattr(field, name) for name in _NAMES}
     grid = Gaps.of(gaps.detach().double().numpy())
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in (start, *parameters.values()))
     if not wanted:

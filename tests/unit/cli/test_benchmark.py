@@ -20,7 +20,7 @@ REFUSED = [
     ("networks", ["--seed", 0, "--seed", 1], "does not take a second --seed; leave it out."),
     ("sim350", ["--count", 3], "sim350 does not take --count; leave it out."),
     ("sim350", ["--reliability"], "sim350 does not take --reliability; leave it out."),
-    ("nets", [], "'nets' is unknown; there are sim350, networks and distill."),
+    ("nets", [], "'nets' is unknown; there are sim350, networks, moth and distill."),
     ("networks", ["--count", 0], "--count"),
 ]
 
