@@ -2,7 +2,6 @@
 
 from itertools import combinations, permutations
 
-
 import numpy as np
 
 PATTERNS = {
@@ -91,7 +90,6 @@ def all_masks(rows, columns, edges):
         mask = np.zeros(rows * columns, dtype=int)
         mask[list(chosen)] = 1
         yield mask.reshape(rows, columns)
-
 
 
 def same_degrees(mask):

@@ -63,10 +63,11 @@ def motifs(
         induced=induced,
         copies=copies,
     )
+    figure = "" if plot is None else _figure(found)
+    if plot is not None:
+        write_atomic(plot, figure)
     if instances is not None:
         write_atomic(instances, _table(found))
-    if plot is not None:
-        _plot(found, plot)
     if json:
         print_json(found.model_dump())
         return
@@ -121,7 +122,7 @@ def _table(found: MotifSummary) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plot(found: MotifSummary, path: Path) -> None:
+def _figure(found: MotifSummary) -> str:
     from niwaki.report import motif_svg
 
     drawn = motif_svg(found)
@@ -130,4 +131,4 @@ def _plot(found: MotifSummary, path: Path) -> None:
             "every motif is fixed by every null that was asked for, so there is nothing to draw; "
             "leave --plot out, or take --null uniform."
         )
-    write_atomic(path, drawn)
+    return drawn

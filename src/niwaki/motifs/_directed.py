@@ -113,7 +113,10 @@ def directed_graph(network: Network) -> DirectedGraph:
 
 
 def graph_from_edges(
-    source: Sequence[str], target: Sequence[str], *, weight: Sequence[float | int] | np.ndarray | None = None
+    source: Sequence[str],
+    target: Sequence[str],
+    *,
+    weight: Sequence[float | int] | np.ndarray | None = None,
 ) -> DirectedGraph:
     """Return a graph from lists of names; self-loops and copies of an edge are left out and told.
 

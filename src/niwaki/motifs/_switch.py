@@ -105,7 +105,7 @@ def _switch(
     rng: np.random.Generator,
 ) -> None:
     """Switch single edges in place, one attempt per chain at a time."""
-    chains, edges = target.shape
+    edges = target.shape[1]
     if edges < 2:
         return
     for step in range(_SWITCHES * edges):

@@ -71,9 +71,7 @@ def _moments(pair: Columns, values: np.ndarray) -> tuple[int, int]:
     return first, second
 
 
-def weigh(
-    graph: LayeredGraph, *, kind: str = "product"
-) -> dict[str, float]:
+def weigh(graph: LayeredGraph, *, kind: str = "product") -> dict[str, float]:
     """Return the summed weight of all copies of each motif.
 
     Parameters

@@ -1,5 +1,7 @@
 """Small graphs for the tests of motifs."""
 
+import itertools
+
 import numpy as np
 
 from niwaki.motifs import LayeredGraph, from_weights
@@ -8,7 +10,7 @@ from niwaki.motifs import LayeredGraph, from_weights
 def random_graph(rng, sizes=(3, 4, 3), *, density=0.5, biases=True):
     weights = [
         rng.normal(size=(o, i)) * (rng.random((o, i)) < density)
-        for i, o in zip(sizes[:-1], sizes[1:], strict=True)
+        for i, o in itertools.pairwise(sizes)
     ]
     vectors = [rng.normal(size=o) * (rng.random(o) < density) for o in sizes[1:]]
     return from_weights(weights, biases=vectors if biases else None)

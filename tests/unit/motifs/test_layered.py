@@ -17,7 +17,9 @@ from niwaki.motifs import (
 
 def test_masks_of_numpy_and_of_torch_make_the_same_graph(rng):
     mask = rng.random((4, 3)) < 0.5
-    assert np.array_equal(key(flatten(from_masks([mask]))), key(flatten(from_masks([torch.tensor(mask)]))))
+    assert np.array_equal(
+        key(flatten(from_masks([mask]))), key(flatten(from_masks([torch.tensor(mask)])))
+    )
 
 
 def test_rows_are_targets_and_a_bias_is_one_more_source():

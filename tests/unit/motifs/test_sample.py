@@ -15,7 +15,9 @@ def degrees(flat):
     """In- and out-degree of every node towards every layer."""
     layers = int(flat.layer.max()) + 1
     out = np.bincount(flat.source * layers + flat.layer[flat.target], minlength=flat.nodes * layers)
-    into = np.bincount(flat.target * layers + flat.layer[flat.source], minlength=flat.nodes * layers)
+    into = np.bincount(
+        flat.target * layers + flat.layer[flat.source], minlength=flat.nodes * layers
+    )
     return out, into
 
 

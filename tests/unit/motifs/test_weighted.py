@@ -4,8 +4,8 @@ from reference.motifs import PATTERNS, copies, edges_of, weights
 from unit.motifs.graphs import random_graph, random_skips
 
 from niwaki.core import InputError
-from niwaki.motifs import count, count_signed, flatten, weigh
 from niwaki.motifs import _pairs as pairs_module
+from niwaki.motifs import count, count_signed, flatten, weigh
 
 KINDS = {
     "product": lambda w: abs(np.prod(w)),

@@ -126,7 +126,9 @@ def test_a_stage_ends_when_the_error_settles():
 def small(monkeypatch):
     for module in (training, groups):
         monkeypatch.setattr(module, "SIZES", (10, 8, 6, 7))
-    monkeypatch.setattr(training.new_swarm, "__kwdefaults__", {"sizes": (10, 8, 6, 7), "device": "cpu"})
+    monkeypatch.setattr(
+        training.new_swarm, "__kwdefaults__", {"sizes": (10, 8, 6, 7), "device": "cpu"}
+    )
     return MothPlan(
         flights=1_000,
         first=20,
