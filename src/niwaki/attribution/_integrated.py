@@ -74,7 +74,7 @@ def integrated_gradients(
     rows = parts[0].shape[0]
     alpha = torch.as_tensor((places + 1) / 2).to(parts[0]).repeat(rows)
     weight = torch.as_tensor(weights / 2).to(parts[0]).repeat(rows)
-    walk = _Walk(tuple(s.repeat_interleave(nodes, 0) for s in starts), starts, alpha, weight)
+    walk = _Walk(starts, torch.arange(rows).repeat_interleave(nodes), alpha, weight)
     return _along_paths(
         model, parts, target, walk, chunk=chunk, create_graph=create_graph, method=INTEGRATED
     )
@@ -135,7 +135,7 @@ def expected_gradients(
         chosen = torch.randint(known, (rows * count,), generator=source)
     alpha = torch.rand(rows * count, generator=source, dtype=torch.float64).to(parts[0])
     weight = torch.full_like(alpha, 1 / count)
-    walk = _Walk(tuple(b[chosen.to(b.device)] for b in behind), behind, alpha, weight)
+    walk = _Walk(behind, chosen, alpha, weight)
     return _along_paths(
         model, parts, target, walk, chunk=chunk, create_graph=create_graph, method=EXPECTED
     )
@@ -144,12 +144,12 @@ def expected_gradients(
 class _Walk(NamedTuple):
     """Places on paths to the inputs, all those of the first sample first.
 
-    `starts` has one row per place; `ends` are where the score of the baseline is taken: the
-    baseline of every sample, or all references, whose mean it then is.
+    `starts` are the baselines of all samples, or all references; `origin` is the one that each
+    place's path sets out from.
     """
 
     starts: tuple[Tensor, ...]
-    ends: tuple[Tensor, ...]
+    origin: Tensor
     alpha: Tensor
     weight: Tensor
 
@@ -165,7 +165,7 @@ def _along_paths(
     method: str,
 ) -> Attribution:
     """Return weighted gradients at points between starts and inputs, times the way between."""
-    starts, ends, alpha, weight = walk
+    ends, origin, alpha, weight = walk
     rows = parts[0].shape[0]
     count = len(alpha) // rows
     with gradients_on():
@@ -175,9 +175,9 @@ def _along_paths(
         totals = [torch.zeros_like(part) for part in points]
         for at in torch.arange(len(alpha), device=alpha.device).split(chunk or len(alpha)):
             owner = at // count
+            starts = tuple(end[origin.to(at.device)[at]] for end in ends)
             moved = tuple(
-                s[at] + (p[owner] - s[at]) * _fit(alpha[at], p)
-                for s, p in zip(starts, points, strict=True)
+                s + (p[owner] - s) * _fit(alpha[at], p) for s, p in zip(starts, points, strict=True)
             )
             moved = moved if create_graph else leaves(moved, create_graph=False)
             found = run(model, moved, keep_state=True)
@@ -186,7 +186,7 @@ def _along_paths(
             for number, (slope, start, point) in enumerate(
                 zip(slopes, starts, points, strict=True)
             ):
-                part = slope * (point[owner] - start[at])
+                part = slope * (point[owner] - start)
                 totals[number] = totals[number].index_add(0, owner, part)
             if not create_graph:
                 totals = [total.detach() for total in totals]

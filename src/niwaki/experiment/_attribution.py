@@ -25,8 +25,9 @@ from niwaki.pruning import EffectiveNetwork
 
 COLUMNS = ("source", "target", "sign", "size", "mean", "weight")
 _STATES = 256  # enough for a mean; spread evenly over all observations
-_WORK = 2e10  # states shrink so that genes squared times states stay below
+_WORK = 6e8  # genes squared times states times nodes, so that a table takes seconds to minutes
 _NODES = 8
+_FEW_NODES, _FEW_STATES = 4, 8  # of many genes
 _KEEP_ALL, _KEPT = 1_000, 50  # above this many genes, so many pairs per target
 _LISTED = 20_000  # rows of the table
 _TOP, _SHOWN = 30, 10
@@ -79,7 +80,8 @@ def attribute_field(
 def observed_states(model: FittedModel, data: Trajectories) -> Float[Tensor, "gene state"]:
     """Return evenly chosen observed states, as the model estimates them (data units)."""
     stacked = data.stack()
-    most = int(np.clip(_WORK / len(model.genes) ** 2, 8, _STATES))
+    work = len(model.genes) ** 2 * _nodes(model)
+    most = int(np.clip(_WORK / work, _FEW_STATES, _STATES))
     chosen = np.unique(np.linspace(0, len(stacked) - 1, most).round().astype(int))
     example = next(model.field.parameters())
     states = model.estimate(stacked[chosen].T)
@@ -118,7 +120,7 @@ def field_contributions(
         states,
         degree=closed or 1.0,
         baseline=None if closed else states.mean(1),
-        nodes=_nodes(field),
+        nodes=_nodes(model),
         targets=gene_places(model.genes, targets),
         keep=None if len(model.genes) <= _KEEP_ALL else _KEPT,
     )
@@ -131,9 +133,11 @@ def production(field: nn.Module) -> Callable[[Tensor], Tensor]:
     return lambda states: field.rate()[:, None] * field.drive(states)
 
 
-def _nodes(field: nn.Module) -> int:
-    """Return nodes for which the gap is far below one percent on the fields of `fit`."""
-    return 2 * _NODES if isinstance(field, PhoenixField) else _NODES
+def _nodes(model: FittedModel) -> int:
+    """Return nodes for which the gap is far below one percent; fewer where genes are many."""
+    if len(model.genes) > _KEEP_ALL:
+        return _FEW_NODES
+    return 2 * _NODES if isinstance(model.field, PhoenixField) else _NODES
 
 
 def gene_places(
