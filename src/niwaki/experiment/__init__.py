@@ -13,8 +13,8 @@ from niwaki.experiment._config import make_config as make_config
 from niwaki.experiment._config import make_inputs as make_inputs
 from niwaki.experiment._demo import write_edges as write_edges
 from niwaki.experiment._demo import write_example as write_example
-from niwaki.experiment._distill import DistillConfig as DistillConfig
 from niwaki.experiment._distill import distill as distill
+from niwaki.experiment._distill_inputs import DistillConfig as DistillConfig
 from niwaki.experiment._doctor import Diagnosis as Diagnosis
 from niwaki.experiment._doctor import diagnose as diagnose
 from niwaki.experiment._evaluate import evaluate as evaluate

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,7 @@ def load_teacher(path: Path) -> Callable[[Tensor], Tensor]:
             "model with torch.export.save(torch.export.export(model.eval(), (example,)), FILE)."
         )
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet("torch.export"):
             warnings.simplefilter("ignore")  # notes on the archive's format
             program: Any = torch.export.load(str(path))
         module = program.module()
@@ -133,6 +135,17 @@ def load_teacher(path: Path) -> Callable[[Tensor], Tensor]:
             f"and this version of PyTorch ({torch.__version__})."
         ) from error
     return module if fixed is None else _in_batches(module, fixed)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Keep a logger from printing the traceback of a damaged archive."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _batch(program: Any) -> int | None:

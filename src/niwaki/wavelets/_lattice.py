@@ -76,8 +76,8 @@ def angles_from_filter(low: Float[Tensor, " tap"]) -> Float[Tensor, " stage"]:
 
     Examples
     --------
-    >>> float(angles_from_filter(torch.tensor([0.5, 0.5], dtype=torch.float64)))
-    0.785...
+    >>> round(float(angles_from_filter(torch.tensor([0.5, 0.5]))), 4)
+    0.7854
     """
     if low.numel() == 0 or low.numel() % 2:
         raise InputError(

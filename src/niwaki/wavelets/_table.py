@@ -1,6 +1,7 @@
 """Lattice angles of named wavelets (radians).
 
-Written by tests/reference/make_wavelet_angles.py. Order and sign of the taps are those of PyWavelets' ``dec_lo``.
+Written by tests/reference/make_wavelet_angles.py. Order and sign of the taps are those of
+PyWavelets' ``dec_lo``.
 """
 
 ANGLES: dict[str, tuple[float, ...]] = {
