@@ -1,4 +1,4 @@
-"""Do graph summaries of the first epochs foretell the final accuracy better than the early loss?
+"""Whether graph summaries of the first epochs foretell the final accuracy better than the loss.
 
     python benchmarks/early_prediction.py [--json] [--quick]
 
