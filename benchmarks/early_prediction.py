@@ -1,4 +1,4 @@
-"""Whether graph summaries of early epochs foretell the final accuracy better than the loss.
+"""Whether graph summaries of the first epochs foretell the final accuracy better than the loss.
 
     python benchmarks/early_prediction.py [--json] [--quick]
 

@@ -29,7 +29,7 @@ def motifs(
             "Default: uniform and degree."
         ),
     ] = None,
-    samples: Annotated[int, typer.Option(help="Random networks per sampled null.")] = 200,
+    samples: Annotated[int, typer.Option(help="Random networks per sampled null.")] = 1_000,
     induced: Annotated[
         bool, typer.Option("--induced", help="Leave out motifs inside denser ones (layers only).")
     ] = False,

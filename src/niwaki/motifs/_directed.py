@@ -10,7 +10,7 @@ from scipy import sparse
 from niwaki.core import InputError, Network
 
 Matrix = np.ndarray | sparse.csr_array | sparse.csc_array
-_DENSE = 400  # nodes up to which dense products of one graph are quicker than sparse ones
+_DENSE = 150  # nodes up to which dense products of one graph are quicker than sparse ones
 
 # Names of Holland and Leinhardt: mutual, asymmetric and null pairs, and a letter.
 TRIADS = (

@@ -11,9 +11,9 @@ from niwaki.report._tables import Row, Table
 
 NULLS = {
     "uniform": "as many edges, anywhere",
-    "degree": "every node keeps its degrees",
+    "degree": "the degrees of every node",
     "min-degree": "at least one edge per node",
-    "signs": "every edge kept, signs shuffled",
+    "signs": "the same edges, signs shuffled",
 }
 _SURE = 0.05  # false discovery rate below which a motif is called
 _ROW, _LEFT, _WIDTH = 21.0, 190.0, 640.0
@@ -56,9 +56,17 @@ def motif_words(summary: MotifSummary) -> list[str]:
         found = "; ".join(parts) if parts else "nothing stands out"
         sentences.append(
             f"Against random networks with {NULLS[null]} ({plural(len(rows), 'motif')} free): "
-            f"{found}."
+            f"{found}{_too_few(rows, summary.samples)}."
         )
     return sentences
+
+
+def _too_few(rows: Sequence[MotifRow], samples: int) -> str:
+    """Return a warning where even the smallest p-value of a sample cannot be called."""
+    sampled = [row for row in rows if not row.exact]
+    if not sampled or 2 / (samples + 1) * len(sampled) <= _SURE:
+        return ""
+    return f" ({samples} random networks are too few to call a single motif; take more)"
 
 
 def motif_figure(rows: Sequence[MotifRow]) -> Markup | None:
@@ -67,14 +75,15 @@ def motif_figure(rows: Sequence[MotifRow]) -> Markup | None:
     nulls = list(dict.fromkeys(r.null for r in rows))
     if not shown:
         return None
-    height = 62.0 + _ROW * len(shown) + 22.0
+    height = 96.0 + _ROW * len(shown)
     found = {(r.motif, r.null): r for r in rows}
+    names = {r.motif: _name(r) for r in rows}
     values = [r.z for r in rows if r.z is not None]
     area = panel(
         (_WIDTH, height),
         limits([*values, -2.5, 2.5]),
         (float(len(shown)) - 0.5, -0.5),
-        margins=(46.0, 20.0, 46.0, _LEFT),
+        margins=(50.0, 20.0, 46.0, _LEFT),
     )
     # the first motif stands on top
     base, top = area.y.start, area.y.end
@@ -90,7 +99,7 @@ def motif_figure(rows: Sequence[MotifRow]) -> Markup | None:
     for i, motif in enumerate(shown):
         y = area.y(float(i))
         parts.append(line((area.x.start, y), (area.x.end, y), class_="rule"))
-        parts.append(text((_LEFT - 10, y + 4), motif.replace("_", " "), class_="tick end"))
+        parts.append(text((_LEFT - 10, y + 4), names[motif], class_="tick end"))
         for k, null in enumerate(nulls, start=1):
             row = found.get((motif, null))
             if row is not None and row.z is not None:
@@ -100,12 +109,16 @@ def motif_figure(rows: Sequence[MotifRow]) -> Markup | None:
     return drawing(parts, size=(_WIDTH, height), label="Motifs against random networks")
 
 
+def _name(row: MotifRow) -> str:
+    """Return a motif's name; the codes of triads with their pattern."""
+    plain = row.motif.replace("_", " ")
+    return f"{plain}  {row.pattern}" if plain[0].isdigit() else plain
+
+
 def _legend(nulls: Sequence[str]) -> list[Markup]:
-    parts, x = [], _LEFT
+    parts = []
     for k, null in enumerate(nulls, start=1):
-        parts.append(dot((x + 4, 16.0), 4.2, title=NULLS[null], class_=f"mark c{k}"))
-        parts.append(text((x + 13, 20.0), f"{null}: {NULLS[null]}", class_=f"direct c{k}"))
-        x += 235.0
-        if x > _WIDTH - 100:
-            break
+        x, y = _LEFT + 225.0 * ((k - 1) % 2), 14.0 + 18.0 * ((k - 1) // 2)
+        parts.append(dot((x, y - 4), 4.2, title=NULLS[null], class_=f"mark c{k}"))
+        parts.append(text((x + 9, y), NULLS[null], class_=f"direct c{k}"))
     return parts

@@ -4,7 +4,7 @@ import pytest
 from unit.experiment.study import SMALL, write_study
 
 from niwaki.cli import run as run_command
-from niwaki.experiment import _results, make_config, read_material
+from niwaki.experiment import _motif_files, _results, make_config, read_material
 from niwaki.experiment import fit as fit_material
 
 OPTIONS = [part for name, value in SMALL.items() for part in (f"--{name}", str(value))]
@@ -12,9 +12,10 @@ OPTIONS = [part for name, value in SMALL.items() for part in (f"--{name}", str(v
 
 @pytest.fixture(scope="session", autouse=True)
 def short_curves():
-    """Draw the report's curves with few points, which are half of the time of a tiny fit."""
+    """Draw few points of curves and few random networks: most of the time of a tiny fit."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_results, "_CURVE_POINTS", 5)
+        patch.setattr(_motif_files, "FIT_SAMPLES", 20)
         yield
 
 

@@ -18,7 +18,7 @@ def test_a_network_is_counted_and_held_against_two_nulls(niwaki, weights):
     assert "biparallel" in out
     assert "fixed" in out
     assert "as many edges, anywhere" in out
-    assert "every node keeps its degrees" in out
+    assert "the degrees of every node" in out
     assert "Sparsity" in out
 
 
@@ -32,14 +32,14 @@ def test_json_is_one_document_and_a_seed_repeats_it(niwaki, weights):
 
 def test_edges_give_copies_by_name_and_a_figure(niwaki, tmp_path):
     hubs = [(f"r{i}", f"t{j}") for i in range(4) for j in range(6)]
-    loops = [(f"a{i}", f"b{i}") for i in range(20)] + [(f"b{i}", f"c{i}") for i in range(20)]
-    loops += [(f"a{i}", f"c{i}") for i in range(20)]
+    loops = [(f"a{i}", f"b{i}") for i in range(12)] + [(f"b{i}", f"c{i}") for i in range(12)]
+    loops += [(f"a{i}", f"c{i}") for i in range(12)]
     rows = [f"{a}\t{b}" for a, b in hubs + loops]
     path = tmp_path / "e.tsv"
     path.write_text("\n".join(["source\ttarget", *rows]) + "\n")
     out, figure = tmp_path / "copies.tsv", tmp_path / "figure.svg"
     code, text, _ = niwaki(
-        "motifs", path, "--samples", 40, "--instances", out, "--plot", figure, "--copies", 5
+        "motifs", path, "--samples", 800, "--instances", out, "--plot", figure, "--copies", 5
     )
     assert code == 0
     assert "(directed)" in text

@@ -3,14 +3,15 @@ import shutil
 import pytest
 from unit.experiment.study import small, write_study
 
-from niwaki.experiment import _results, fit, read_material
+from niwaki.experiment import _motif_files, _results, fit, read_material
 
 
 @pytest.fixture(scope="session", autouse=True)
 def short_curves():
-    """Draw the report's curves with few points, which are half of the time of a tiny fit."""
+    """Draw few points of curves and few random networks: most of the time of a tiny fit."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_results, "_CURVE_POINTS", 5)
+        patch.setattr(_motif_files, "FIT_SAMPLES", 20)
         yield
 
 
