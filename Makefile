@@ -43,6 +43,7 @@ format: $(STAMP)  ## format the code and fix what can be fixed
 
 bench: $(STAMP)  ## quick forms of the speed benchmarks
 	$(BIN)/python benchmarks/step.py --quick
+	$(BIN)/python benchmarks/attribution.py --quick
 
 docs: $(STAMP)  ## run every example and doctest of the documentation
 	$(BIN)/python -m pytest tests/docs tests/architecture
