@@ -15,6 +15,7 @@ from niwaki.wavelets._objective import Layout, Objective
 
 _WINDOW = 128  # samples of a long signal, or of a row of an image, that starts are compared on
 _FIRST = 32  # filters of four taps, evenly over their one angle
+_RATE = 0.05  # of the first step (radians)
 _APART = 1e-3  # values that differ by less are one minimum
 Progress = Callable[[str, int, int, float], None]
 
@@ -121,14 +122,16 @@ def _descend(
     objective: Objective, angles: Tensor, weights: Tensor, steps: int
 ) -> tuple[Tensor, Tensor]:
     free = angles.unsqueeze(1).clone().requires_grad_()
-    if steps:
-        optimiser = torch.optim.Adam([free], lr=0.05)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, 0.004)
-        for _ in range(steps):
-            optimiser.zero_grad()
-            (objective.scores(free) @ weights).sum().backward()
-            optimiser.step()
-            schedule.step()
+    mean, square = torch.zeros_like(free.detach()), torch.zeros_like(free.detach())
+    for step in range(1, steps + 1):  # Adam; torch's own loads a compiler first, for seconds
+        loss = (objective.scores(free) @ weights).sum()
+        (slope,) = torch.autograd.grad(loss, free)
+        mean.lerp_(slope, 0.1)
+        square.lerp_(slope.square(), 0.001)
+        rate = _RATE * (0.54 + 0.46 * math.cos(math.pi * (step - 1) / steps))
+        scale = (square / (1 - 0.999**step)).sqrt_().add_(1e-8)
+        with torch.no_grad():
+            free -= rate / (1 - 0.9**step) * mean / scale
     with torch.no_grad():
         values = objective.scores(free) @ weights
     return free.detach().squeeze(1), values
