@@ -109,6 +109,10 @@ def fit(
     prior_loss: Annotated[
         float | None, typer.Option(help="Share of the PHOENIX prior loss, 0 to 1.")
     ] = None,
+    shooting: Annotated[
+        float | None,
+        typer.Option(help="Share of the field's own forecast in the states that steps start from."),
+    ] = None,
     solver: Annotated[str | None, typer.Option(help="etd4, etd2, rk4 or dopri5.")] = None,
     first_prune: Annotated[int | None, typer.Option(help="Epoch of the first prune.")] = None,
     first_amount: Annotated[float | None, typer.Option(help="Share pruned then.")] = None,

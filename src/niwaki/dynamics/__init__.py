@@ -25,6 +25,8 @@ from niwaki.dynamics._panel import smooth_alone as smooth_alone
 from niwaki.dynamics._phoenix import PhoenixField as PhoenixField
 from niwaki.dynamics._runge_kutta import DormandPrince as DormandPrince
 from niwaki.dynamics._runge_kutta import RungeKutta4 as RungeKutta4
+from niwaki.dynamics._shooting import previous_pairs as previous_pairs
+from niwaki.dynamics._shooting import shooting_starts as shooting_starts
 from niwaki.dynamics._solve import METHODS as METHODS
 from niwaki.dynamics._solve import Method as Method
 from niwaki.dynamics._solve import audit as audit

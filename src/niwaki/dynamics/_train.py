@@ -3,7 +3,7 @@
 What happens between epochs (pruning, selection, stopping) belongs to the caller.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -266,12 +266,22 @@ def pair_losses(
 
     At most `chunk` pairs are solved at a time (count), by default as many as memory allows.
     """
-    chunk = chunk or max(1, min(1024, _MOST_VALUES // len(pairs.start)))
     parts = [
-        (solve(field, pairs.start[:, at], gaps=pairs.gaps[at], method=method) - pairs.end[:, at])
-        .square()
-        .mean(0)
-        for at in (slice(i, i + chunk) for i in range(0, pairs.gaps.shape[0], chunk))
+        (ends - pairs.end[:, at]).square().mean(0)
+        for at, ends in solved_in_chunks(field, pairs, method=method, chunk=chunk)
     ]
     losses: Float[np.ndarray, " pair"] = torch.cat(parts).double().cpu().numpy()
     return losses
+
+
+def solved_in_chunks(
+    field: Field, pairs: PairTensors, *, method: Method, chunk: int | None = None
+) -> Iterator[tuple[slice, Float[Tensor, "gene _pair"]]]:
+    """Yield where the field arrives from the starts of some pairs at a time (data units).
+
+    At most `chunk` pairs are solved at a time (count), by default as many as memory allows.
+    """
+    chunk = chunk or max(1, min(1024, _MOST_VALUES // len(pairs.start)))
+    for first in range(0, pairs.gaps.shape[0], chunk):
+        at = slice(first, first + chunk)
+        yield at, solve(field, pairs.start[:, at], gaps=pairs.gaps[at], method=method)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from niwaki.core import Network, PairIndex, derived_seed
-from niwaki.dynamics import PriorTerm, make_batches, pair_losses, train_epoch
+from niwaki.dynamics import (
+    PriorTerm,
+    make_batches,
+    pair_losses,
+    previous_pairs,
+    shooting_starts,
+    train_epoch,
+)
 from niwaki.experiment._arm_state import (
     Problem,
     Round,
@@ -28,6 +35,7 @@ from niwaki.experiment._sparsify import exchange, field_statistics, settled
 from niwaki.knowledge import Knowledge
 from niwaki.pruning import CHAIN_NEEDS, standard_error
 
+_SETTLED = 20  # epochs until the field's own forecasts have their full share in the starts
 _SAVE_EVERY_S = 20.0  # a lost checkpoint costs at most this much training
 
 Progress = Callable[[str, int, int, float], None]
@@ -144,11 +152,14 @@ def _prior_term(problem: Problem, prior: Network | None) -> PriorTerm | None:
 
 def _run_epoch(problem: Problem, state: State, epoch: int, term: PriorTerm | None) -> None:
     config = problem.config
+    train = problem.train
+    if state.starts is not None:
+        train = replace(train, start=state.starts)
     rates = [group["lr"] for group in state.training.optimiser.param_groups]
     with naming(problem.data, problem.pairs):
         train_loss = train_epoch(
             state.training,
-            problem.train,
+            train,
             batches=make_batches(problem.pairs, size=config.batch, seed=config.seed, epoch=epoch),
             method=problem.method,
             masks=state.masks if state.sparsifier is None else {},
@@ -159,6 +170,15 @@ def _run_epoch(problem: Problem, state: State, epoch: int, term: PriorTerm | Non
     model = state.training.field
     if state.sparsifier is not None:
         model, state.masks = settled(model, state.sparsifier)
+    if config.shooting > 0:
+        state.starts = shooting_starts(
+            model,
+            train.start,
+            observed=problem.train,
+            previous=previous_pairs(problem.pairs),
+            share=config.shooting * min(1.0, epoch / _SETTLED),
+            method=problem.method,
+        )
     if config.rewind == epoch:
         state.noted = _copied(model)
     losses = pair_losses(model, problem.held_out, method=problem.method)

@@ -87,7 +87,7 @@ class Problem:
 
 @dataclass
 class State:
-    """Everything that changes while an arm runs."""
+    """Everything that changes while an arm runs; `starts` are the states that steps start from."""
 
     training: Training
     masks: dict[str, Tensor]
@@ -98,6 +98,7 @@ class State:
     best_tensors: dict[str, Tensor] = field(default_factory=dict)
     sparsifier: Sparsifier | None = None
     noted: dict[str, Tensor] = field(default_factory=dict)
+    starts: Tensor | None = None
     lowest: float = float("inf")
     lowest_se: float = 0.0
     progress_epoch: int = 0
@@ -171,6 +172,8 @@ def save(state: State, folder: Path) -> None:
     tensors |= {f"noted.{k}": v for k, v in state.noted.items()}
     if state.sparsifier is not None:
         tensors |= {f"sparsifier.{k}": v for k, v in state.sparsifier.tensors().items()}
+    if state.starts is not None:
+        tensors["starts"] = state.starts
     numbers: dict[str, Any] = {
         "training": state.training.numbers(),
         "metrics": state.metrics,
@@ -234,6 +237,7 @@ def _continued(
         metrics=numbers["metrics"],
         best_tensors=part("best."),
         noted=part("noted."),
+        starts=part("starts").get(""),
         **{name: numbers[name] for name in _PLAIN},
     )
     if "best" in numbers:

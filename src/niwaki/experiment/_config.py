@@ -28,6 +28,7 @@ Selection = Literal["posterior", "one-se", "best", "last"] | int | float
 KNOWLEDGE_CRITERIA = ("dash", "dash-paper", "knowledge")
 _OF_TRAINING = {
     *("hidden", "initialisation", "epochs", "learning_rate", "batch", "patience", "prior_loss"),
+    "shooting",
     *("criterion", "lambda1", "lambda2", "first_prune", "first_amount", "period", "amount"),
     *("target_sparsity", "paper_quirks", "rewind", "regrow", "sparsifier", "strength"),
 }
@@ -116,6 +117,10 @@ class FitConfig(Settings):
         ``"never"``, never stops).
     prior_loss
         Share of the PHOENIX prior loss in the loss (dimensionless, 0 to 1).
+    shooting
+        Share of the field's own forecast in the states that steps start from (dimensionless, 0 to
+        1; grows over the first 20 epochs), see `dynamics.shooting_starts`; 0 starts from the
+        observations.
     criterion, lambda1, lambda2
         Which weights go first (``dash`` by default, ``posterior`` for the field ``gene``); weight
         of knowledge in the first layer (regulator interactions) and in the output layer
@@ -168,6 +173,7 @@ class FitConfig(Settings):
     batch: int | Literal["trajectory"] = 8
     patience: int | None = Field(default=40, ge=1)
     prior_loss: float = Field(default=0.0, ge=0, lt=1)
+    shooting: float = Field(default=0.5, ge=0, lt=1)
     criterion: Criterion | None = None
     lambda1: float = Field(default=0.8, ge=0, le=1)
     lambda2: float = Field(default=0.8, ge=0, le=1)

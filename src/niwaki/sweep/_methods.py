@@ -13,6 +13,7 @@ _RELEASED: dict[str, Any] = {
     **_TRAINED,
     "batch": "trajectory",
     "learning_rate": 1e-3,
+    "shooting": 0.0,
     "hidden": 40,
     "amount": 0.1,
     "paper_quirks": True,
