@@ -144,8 +144,6 @@ class EdgeEvidence(Record):
         factor by which every further regulator of a target shrinks it.
     kept, added, refuted, untested
         Edges of each status (count); see ``network.tsv``.
-    members
-        Refits to resampled trajectories behind the stability (count).
     """
 
     prior_trust: float | None
@@ -156,7 +154,6 @@ class EdgeEvidence(Record):
     added: int
     refuted: int
     untested: int
-    members: int
 
 
 class GeneCurve(Record):
@@ -234,7 +231,10 @@ class Provenance(Record):
 
 
 class RunRecord(Record):
-    """All results of one ``niwaki fit``: the content of ``record.json``."""
+    """All results of one ``niwaki fit``: the content of ``record.json``.
+
+    `members` counts the refits to resampled trajectories behind the stability of edges.
+    """
 
     version: int = RECORD_VERSION
     title: str
@@ -253,6 +253,7 @@ class RunRecord(Record):
     forecasts: list[ForecastScore]
     regulators: list[RegulatorRow]
     evidence: EdgeEvidence | None = None
+    members: int = 0
     motifs: MotifSummary | None = None
     attribution: AttributionSummary | None = None
     curves: list[GeneCurve]

@@ -103,10 +103,13 @@ class FitConfig(Settings):
         ``gene``: every weight is an edge, found by its posterior probability, in closed form;
         ``phoenix`` or ``mlp``: hidden units, trained and pruned; ``module``: a module of the
         caller's own. By default ``gene``, or ``phoenix`` where a setting of training is given.
-    candidates, trust, passes, members
+    candidates, trust, passes
         Of the field ``gene``: genes that may regulate (``all``, the ``prior``'s regulators, or
-        all up to 1,000 genes), share of the prior's edges that are true (learned by default),
-        most passes over all targets (count), and resampled refits for the stability (count).
+        all up to 1,000 genes), share of the prior's edges that are true (learned by default), and
+        most passes over all targets (count).
+    members
+        Refits to resampled trajectories for the stability of edges (count): by default 50 for the
+        field ``gene``, where they cost little, and none for trained fields.
     hidden, initialisation, solver
         The trained model; `hidden` units per branch (count), by default 4.3 times the root of the
         number of genes and at least 40 (80 at 350 genes, where the papers take 40: twice the units
@@ -164,7 +167,7 @@ class FitConfig(Settings):
     candidates: Literal["auto", "all", "prior"] = "auto"
     trust: float | None = Field(default=None, gt=0, lt=1)
     passes: int = Field(default=4, ge=1)
-    members: int = Field(default=50, ge=0)
+    members: int | None = Field(default=None, ge=0)
     hidden: int | None = Field(default=None, ge=1)
     initialisation: Literal["dash", "phoenix"] = "dash"
     solver: str = "etd4"
@@ -261,6 +264,7 @@ class FitConfig(Settings):
             device = "cuda" if torch.cuda.is_available() else "cpu"
         check_device(device)
         chosen = {"hidden": hidden, "threads": threads, "device": device, "field": field}
+        chosen["members"] = (50 if gene else 0) if self.members is None else self.members
         chosen["criterion"] = "posterior" if gene else self.criterion or self._usual()
         if self.select is None:
             chosen["select"] = "posterior" if gene else "one-se"

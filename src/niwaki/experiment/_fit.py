@@ -197,6 +197,7 @@ def _run(
             arms=arms,
             notes=plan.notes,
             provenance=lambda: _provenance(config, hashes, wall, cpu),
+            progress=progress,
         )
     folder.log(f"done in {record.provenance.wall_seconds:.1f} s")
     return record

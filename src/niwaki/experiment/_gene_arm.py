@@ -224,16 +224,14 @@ def load_edges(folder: Path) -> EdgeTable:
     return EdgeTable(**{name: tensor.numpy() for name, tensor in tensors.items()})
 
 
-def edge_evidence(
-    arm: ArmResult, network: Network, prior: Network | None, members: int
-) -> EdgeEvidence:
+def edge_evidence(arm: ArmResult, network: Network, prior: Network | None) -> EdgeEvidence:
     """Return what a search learned, and how the chosen network stands to the prior."""
     _, numbers = read_checkpoint(arm.folder / _FILE)
     counts = dict.fromkeys(("kept", "added", "refuted", "untested"), 0)
     for status in edge_statuses(load_edges(arm.folder), network, prior)[1]:
         counts[status] += 1
     learned = {n: numbers[n] for n in ("prior_trust", "signs_hold", "effect_size", "effect_decay")}
-    return EdgeEvidence(**learned, **counts, members=members)
+    return EdgeEvidence(**learned, **counts)
 
 
 def edge_statuses(

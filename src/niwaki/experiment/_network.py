@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from niwaki.core import EdgeIndex, Network, RegulatorRow
@@ -89,7 +90,12 @@ def _read_edges(
     )
 
 
-def network_table(network: Network, prior: Network | None, table: EdgeTable | None = None) -> str:
+def network_table(
+    network: Network,
+    prior: Network | None,
+    table: EdgeTable | None = None,
+    stability: Float[np.ndarray, " edge"] | None = None,
+) -> str:
     """Return the edges of a fit as TSV, strongest first, then the prior's edges that it lacks.
 
     Parameters
@@ -100,6 +106,8 @@ def network_table(network: Network, prior: Network | None, table: EdgeTable | No
         The aligned prior over the same genes.
     table
         What is known of every edge, where the field is gene-resolved.
+    stability
+        Else the share of refits with each edge of ``join_prior(network, prior)``, if any were made.
     """
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
@@ -110,6 +118,8 @@ def network_table(network: Network, prior: Network | None, table: EdgeTable | No
     columns = {name: np.full(len(listed), np.nan) for name in ("probability", "stability")}
     if table is not None:
         columns = {name: table.of(listed, name) for name in columns}
+    elif stability is not None:
+        columns["stability"] = stability
     inside = np.arange(len(listed)) < len(network)
     order = np.lexsort((listed.keys(), -np.abs(listed.weight), ~inside))
     for edge in order:

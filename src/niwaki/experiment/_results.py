@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ from niwaki.core import (
 )
 from niwaki.data import Split
 from niwaki.dynamics import audit
-from niwaki.experiment._arm import ArmResult
+from niwaki.experiment._arm import ArmResult, Progress
 from niwaki.experiment._arm_state import Problem, load_round
+from niwaki.experiment._arms import networks_of
 from niwaki.experiment._attribution import attribute_field
 from niwaki.experiment._folder import RunFolder
-from niwaki.experiment._gene_arm import EdgeTable, edge_evidence, load_edges
+from niwaki.experiment._gene_arm import EdgeTable, edge_evidence, join_prior, load_edges
 from niwaki.experiment._graphml import to_graphml
 from niwaki.experiment._material import Material
+from niwaki.experiment._members import refit_stability
 from niwaki.experiment._motif_files import network_motifs
 from niwaki.experiment._network import network_table, read_out, regulator_rows
 from niwaki.experiment._predict import FittedModel, predict, save_model
@@ -59,6 +62,7 @@ def write_results(
     arms: dict[str, ArmResult],
     notes: list[str],
     provenance: Callable[[], Provenance],
+    progress: Progress | None = None,
 ) -> RunRecord:
     """Write everything that a finished run holds, ``DONE`` last, and return the record.
 
@@ -74,6 +78,8 @@ def write_results(
         Warnings met on the way.
     provenance
         Called last, so that it can tell the time taken.
+    progress
+        Told about every epoch of refits.
     """
     config = problem.config
     prior = material.prior.network if material.prior else None
@@ -86,6 +92,16 @@ def write_results(
     tables = {name: load_edges(arm.folder) for name, arm in arms.items()} if gene else {}
     best = models[FIT]
     listed = read_out(best.field, best.masks, best.genes, limit=config.max_edges, prior=prior)
+    stability = None
+    if config.members and not gene:
+        stability = refit_stability(
+            problem,
+            arms[FIT],
+            arms[FIT].rounds[chosen[FIT]].round,
+            found=replace(listed, network=join_prior(listed.network, prior)[0]),
+            knowledge=networks_of(material),
+            progress=progress,
+        )
     attribution, pairs = attribute_field(best, material.data, listed)
     record = RunRecord(
         title=material.label,
@@ -101,7 +117,8 @@ def write_results(
         **_compared(problem, material, arms, chosen, models, tables),
         forecasts=forecast_scores(models, parts, material.test),
         regulators=regulator_rows(listed, prior, most=_TOP_REGULATORS),
-        evidence=edge_evidence(arms[FIT], listed.network, prior, config.members) if gene else None,
+        evidence=edge_evidence(arms[FIT], listed.network, prior) if gene else None,
+        members=config.members or 0,
         motifs=network_motifs(listed.network, seed=config.seed),
         attribution=attribution,
         curves=_curves(best, material.data, parts),
@@ -117,7 +134,7 @@ def write_results(
         {
             "metrics.jsonl": "".join(json.dumps(m) + "\n" for m in arms[FIT].metrics),
             "path.tsv": _path_table(record.path),
-            "network.tsv": network_table(listed.network, prior, tables.get(FIT)),
+            "network.tsv": network_table(listed.network, prior, tables.get(FIT), stability),
             "network.graphml": to_graphml(listed.network),
             "attribution.tsv": pairs,
             "record.json": record.to_json(),

@@ -239,7 +239,6 @@ def evidence(**changes) -> EdgeEvidence:
         added=33,
         refuted=40,
         untested=11,
-        members=50,
     )
     return content.model_copy(update=changes)
 
@@ -292,6 +291,7 @@ def weighed(**changes) -> dict[str, object]:
         "selection": "posterior",
         "path": points,
         "evidence": evidence(),
+        "members": 50,
     }
     return content | changes
 

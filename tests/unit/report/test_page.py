@@ -263,9 +263,11 @@ def test_a_trained_page_has_no_word_of_probabilities(content):
 
 
 def test_weighed_edges_without_prior_reference_or_refits_still_have_a_page(tmp_path):
-    lone = evidence(prior_trust=None, signs_hold=None, kept=0, refuted=0, untested=0, members=0)
+    lone = evidence(prior_trust=None, signs_hold=None, kept=0, refuted=0, untested=0)
     points = [p.model_copy(update={"score": None}) for p in weighed()["path"][2:3]]
-    run = write_weighed_run(tmp_path, prior=None, networks=[], evidence=lone, path=points)
+    run = write_weighed_run(
+        tmp_path, prior=None, networks=[], evidence=lone, path=points, members=0
+    )
     content = build_report(run)
     assert Page(content).open == []
     assert "none were made" in content

@@ -1,0 +1,121 @@
+"""How often a trained field finds the same edges again: refits to halves of the data."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from niwaki.core import EdgeIndex, Network, PairIndex, derived_seed
+from niwaki.dynamics import PairTensors
+from niwaki.experiment._arm import ArmResult, Progress, train_arm
+from niwaki.experiment._arm_state import Problem, load_round, read_checkpoint
+from niwaki.experiment._checkpoint import save_tensors
+from niwaki.experiment._model import field_factory
+from niwaki.experiment._network import read_out
+from niwaki.pruning import EffectiveNetwork
+
+_FEW = 8  # trajectories, below which pairs are drawn instead
+
+
+def refit_stability(
+    problem: Problem,
+    result: ArmResult,
+    number: int,
+    *,
+    found: EffectiveNetwork,
+    knowledge: tuple[Network | None, Network | None],
+    progress: Progress | None = None,
+) -> Float[np.ndarray, " edge"]:
+    """Return the share of refits that have each edge among their strongest.
+
+    Members two by two are trained on complementary halves of the training trajectories (of the
+    pairs, where there are fewer than eight trajectories), each from a start of its own, with the
+    same schedule up to the round that was kept. An edge counts where it is among as many strongest
+    edges of the member as the fit has edges. Finished members are kept beside the rounds.
+
+    Parameters
+    ----------
+    problem
+        What the fit solved; its configuration says how many members.
+    result
+        The fit.
+    number
+        The round that was kept.
+    found
+        Its network; one value per listed edge is returned.
+    knowledge
+        Prior and regulator interactions of the fit on the genes of the data, or None.
+    progress
+        Told about every epoch of every member.
+
+    References
+    ----------
+    .. [1] shah2013: complementary pairs stability selection.
+    """
+    members = problem.config.members or 0
+    listed, (prior, ppi) = found.network, knowledge
+    hits, done = _read(result.folder, number, listed)
+    epochs = max(entry["epoch"] for entry in result.metrics if entry["round"] == number)
+    for member in range(done, members):
+        case = _member(problem, member, epochs)
+        with tempfile.TemporaryDirectory() as place:
+            name = f"refit {member + 1} of {members}"
+            train_arm(case, name, prior=prior, ppi=ppi, folder=Path(place), progress=progress)
+            field, masks = load_round(case, Path(place), number)
+        limit = min(found.edges, problem.config.max_edges)
+        again = read_out(field, masks, problem.genes, limit=limit).network
+        hits += np.isin(listed.keys(), again.keys())
+        _write(result.folder, number, listed, hits, member + 1)
+    return hits / members
+
+
+def _member(problem: Problem, member: int, epochs: int) -> Problem:
+    """Return the problem of one member: half of the data, another start, a stop after the round."""
+    half = list(_halves(problem, member // 2))[member % 2]
+    pairs = problem.pairs.subset(half)
+    changes = {
+        "seed": derived_seed(problem.config.seed, "member", member) % 2**31,
+        "epochs": epochs,
+        "patience": None,
+    }
+    config = problem.config.model_copy(update=changes)
+    make_field = problem.make_field
+    if config.field != "module":  # a module of the user's own starts from the weights that it has
+        make_field = field_factory(config, len(problem.genes))
+    train = PairTensors.from_pairs(pairs, device=config.device)
+    return replace(problem, config=config, make_field=make_field, pairs=pairs, train=train)
+
+
+def _halves(problem: Problem, draw: int) -> Iterator[PairIndex]:
+    """Yield the pairs of both halves of one draw."""
+    unit = problem.pairs.trajectory
+    if len(np.unique(unit)) < _FEW:
+        unit = np.arange(len(unit))
+    rng = np.random.default_rng(derived_seed(problem.config.seed, "members", draw))
+    order = rng.permutation(np.unique(unit))
+    first = np.isin(unit, order[: (len(order) + 1) // 2])
+    yield np.flatnonzero(first)
+    yield np.flatnonzero(~first) if len(order) > 1 else np.flatnonzero(first)
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"refits_{number:03d}.safetensors"
+
+
+def _read(folder: Path, number: int, listed: Network) -> tuple[EdgeIndex, int]:
+    """Return hits per edge and the number of members behind them: none, if the edges changed."""
+    path = _file(folder, number)
+    if path.exists():
+        tensors, numbers = read_checkpoint(path)
+        if np.array_equal(tensors["edges"].numpy(), listed.keys()):
+            return tensors["hits"].numpy(), int(numbers["members"])
+    return np.zeros(len(listed), dtype=np.int64), 0
+
+
+def _write(folder: Path, number: int, listed: Network, hits: EdgeIndex, members: int) -> None:
+    tensors = {"edges": torch.from_numpy(listed.keys()), "hits": torch.from_numpy(hits)}
+    save_tensors(_file(folder, number), tensors, {"members": members})
