@@ -113,6 +113,9 @@ def fit(
         float | None,
         typer.Option(help="Share of the field's own forecast in the states that steps start from."),
     ] = None,
+    warm_start: Annotated[
+        int | None, typer.Option(help="Passes of gradient matching before training.")
+    ] = None,
     solver: Annotated[str | None, typer.Option(help="etd4, etd2, rk4 or dopri5.")] = None,
     first_prune: Annotated[int | None, typer.Option(help="Epoch of the first prune.")] = None,
     first_amount: Annotated[float | None, typer.Option(help="Share pruned then.")] = None,

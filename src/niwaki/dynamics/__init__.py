@@ -13,6 +13,9 @@ from niwaki.dynamics._joint import JointSmoother as JointSmoother
 from niwaki.dynamics._joint import joint_size as joint_size
 from niwaki.dynamics._loss import PriorTerm as PriorTerm
 from niwaki.dynamics._loss import data_loss as data_loss
+from niwaki.dynamics._matching import match_knots as match_knots
+from niwaki.dynamics._matching import smooth_spline as smooth_spline
+from niwaki.dynamics._matching import smoothed_knots as smoothed_knots
 from niwaki.dynamics._mlp import MlpField as MlpField
 from niwaki.dynamics._optimiser import Optimisation as Optimisation
 from niwaki.dynamics._optimiser import Training as Training

@@ -7,16 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from niwaki.core import Network, PairIndex, derived_seed
 from niwaki.dynamics import (
+    DecayField,
     PriorTerm,
     make_batches,
+    match_knots,
     pair_losses,
     previous_pairs,
     shooting_starts,
+    smoothed_knots,
     train_epoch,
 )
 from niwaki.experiment._arm_state import (
@@ -81,6 +85,8 @@ def train_arm(
     schedule, knowledge = make_schedule(config), make_knowledge(prior, ppi)
     term = _prior_term(problem, prior)
     state = restore(problem, folder)
+    if state.epoch == 0 and config.warm_start > 0:
+        _warm_up(problem, state)
     saved = time.monotonic()
     while not (state.finished or _over(state, config)):
         epoch = state.epoch + 1
@@ -102,6 +108,20 @@ def train_arm(
     first = int(is_event(config, schedule, 1))  # a prune before any training closes no round
     rounds = [read_round(folder, number) for number in range(first, state.round + 1)]
     return ArmResult(name, rounds, state.metrics, folder, state.epoch)
+
+
+def _warm_up(problem: Problem, state: State) -> None:
+    """Match the gradients of smoothed trajectories before the first epoch."""
+    config, field = problem.config, state.training.field
+    assert isinstance(field, DecayField)  # noqa: S101 - make_problem refuses others
+    trained = np.unique(problem.pairs.trajectory).tolist()
+    match_knots(
+        field,
+        smoothed_knots(problem.data.subset(trained), device=config.device),
+        epochs=config.warm_start,
+        settings=state.training.settings,
+        generator=torch.Generator().manual_seed(derived_seed(config.seed, "warm start")),
+    )
 
 
 def _prune(problem: Problem, state: State, knowledge: Knowledge | None, epoch: int) -> None:

@@ -28,7 +28,7 @@ Selection = Literal["posterior", "one-se", "best", "last"] | int | float
 KNOWLEDGE_CRITERIA = ("dash", "dash-paper", "knowledge")
 _OF_TRAINING = {
     *("hidden", "initialisation", "epochs", "learning_rate", "batch", "patience", "prior_loss"),
-    "shooting",
+    *("shooting", "warm_start"),
     *("criterion", "lambda1", "lambda2", "first_prune", "first_amount", "period", "amount"),
     *("target_sparsity", "paper_quirks", "rewind", "regrow", "sparsifier", "strength"),
 }
@@ -124,6 +124,8 @@ class FitConfig(Settings):
         Share of the field's own forecast in the states that steps start from (dimensionless, 0 to
         1; grows over the first 20 epochs), see `dynamics.shooting_starts`; 0 starts from the
         observations.
+    warm_start
+        Passes of gradient matching before the first epoch (count), see `dynamics.match_knots`.
     criterion, lambda1, lambda2
         Which weights go first (``dash`` by default, ``posterior`` for the field ``gene``); weight
         of knowledge in the first layer (regulator interactions) and in the output layer
@@ -177,6 +179,7 @@ class FitConfig(Settings):
     patience: int | None = Field(default=40, ge=1)
     prior_loss: float = Field(default=0.0, ge=0, lt=1)
     shooting: float = Field(default=0.5, ge=0, lt=1)
+    warm_start: int = Field(default=0, ge=0)
     criterion: Criterion | None = None
     lambda1: float = Field(default=0.8, ge=0, le=1)
     lambda2: float = Field(default=0.8, ge=0, le=1)

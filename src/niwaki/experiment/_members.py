@@ -86,8 +86,13 @@ def _member(problem: Problem, member: int, epochs: int) -> Problem:
     make_field = problem.make_field
     if config.field != "module":  # a module of the user's own starts from the weights that it has
         make_field = field_factory(config, len(problem.genes))
-    train = PairTensors.from_pairs(pairs, device=config.device)
-    return replace(problem, config=config, make_field=make_field, pairs=pairs, train=train)
+    return replace(
+        problem,
+        config=config,
+        make_field=make_field,
+        pairs=pairs,
+        train=PairTensors.from_pairs(pairs, device=config.device),
+    )
 
 
 def _halves(problem: Problem, draw: int) -> Iterator[PairIndex]:

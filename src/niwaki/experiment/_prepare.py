@@ -39,7 +39,7 @@ def make_problem(parts: Split, config: FitConfig, module: nn.Module | None = Non
     ------
     ConfigError
         If a user's `module` is not a chain of two linear layers over the genes, or the prior loss
-        is asked for with a field that has no drive.
+        or a warm start is asked for with a field that has no drive.
     """
     pairs, judged = parts.train.pairs(), parts.held_out.pairs()
     make_field = field_factory(config, len(parts.train.genes), module)
@@ -50,6 +50,11 @@ def make_problem(parts: Split, config: FitConfig, module: nn.Module | None = Non
         raise ConfigError(
             f"the prior loss needs the field phoenix, and this fit has '{config.field}'; leave out "
             "prior_loss (--prior-loss), or choose that field."
+        )
+    if config.warm_start > 0 and not isinstance(example, DecayField):
+        raise ConfigError(
+            f"a warm start needs the field phoenix, and this fit has '{config.field}'; leave out "
+            "warm_start (--warm-start), or choose that field."
         )
     return Problem(
         config=config,

@@ -32,6 +32,12 @@ def test_a_solver_audit_that_fails_does_not_lose_the_run(material, tmp_path, mon
     assert (tmp_path / "run" / "DONE").exists()
 
 
+def test_a_warm_start_without_a_drive_is_refused_before_anything_is_written(material, tmp_path):
+    with pytest.raises(ConfigError, match="phoenix"):
+        fit(material, small(field="mlp", warm_start=2), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_prior_loss_without_a_drive_is_refused_before_anything_is_written(material, tmp_path):
     with pytest.raises(ConfigError, match="needs the field phoenix"):
         fit(material, small(field="mlp", prior_loss=0.2), out=tmp_path / "run")

@@ -19,7 +19,7 @@ CASES = {
     "magnitude": {"criterion": "magnitude"},
     "random": {"criterion": "random"},
     "knowledge": ALONE | {"criterion": "knowledge", "first_prune": 1},
-    "from observations": ALONE | {"shooting": 0.0},
+    "from observations": ALONE | {"shooting": 0.0, "warm_start": 3},
     "prior loss": ALONE | {"prior_loss": 0.2, "select": "last"},
     "trajectory batches": ALONE | {"batch": "trajectory", "patience": None, "held_out": (1, 4)},
     "early stop": ALONE | {"patience": 2, "epochs": 40},
