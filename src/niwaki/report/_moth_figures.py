@@ -55,7 +55,7 @@ def convergence_figure(study: MothStudy) -> Markup | None:
     places, ticks = _axis(study.stages)
     area = panel(SIZE, (-0.4, len(places) - 0.6), (-0.35, 1.05), margins=MARGINS)
     parts = [area.axes("sparsity", "mean cosine between profiles", x_ticks=ticks)]
-    parts.append(line((area.x.start, area.y(0)), (area.x.end, area.y(0)), class_="axis"))
+    parts.append(line((area.x.start, area.y(0.0)), (area.x.end, area.y(0.0)), class_="axis"))
     labels = []
     for k, (null, name) in enumerate((("uniform", "edges kept"), ("degree", "degrees kept")), 1):
         known = [
