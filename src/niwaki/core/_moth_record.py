@@ -62,8 +62,8 @@ class MothMotif(Record):
         fixes the count in every network.
     ratio
         Mean of observed over expected.
-    called
-        Share of networks in which the false discovery rate is at most 5 %.
+    beyond
+        Share of networks in which z is beyond 1.96 either way.
     """
 
     motif: str
@@ -73,7 +73,7 @@ class MothMotif(Record):
     z: float | None
     z_sd: float | None
     ratio: float | None
-    called: float
+    beyond: float
 
 
 class MothStageRow(Record):

@@ -235,7 +235,7 @@ def _motif_table(stages: Sequence[MothStageRow], null: str) -> Table:
             cells.append(ABSENT if here is None or here.z is None else _score(here))
         rows.append(Row(cells))
     names = [motif.replace("_", " ") for motif in free]
-    title = f"Significance, {_NULLS[null]}: mean z (share of networks where it is called)"
+    title = f"Significance, {_NULLS[null]}: mean z (share of networks beyond ±1.96)"
     return Table(title, ["sparsity", *names], rows)
 
 
@@ -244,7 +244,7 @@ def _is_free(motif: MothMotif, null: str) -> bool:
 
 
 def _score(motif: MothMotif) -> str:
-    return f"{number(motif.z)} ({motif.called:.0%})"
+    return f"{number(motif.z)} ({motif.beyond:.0%})"
 
 
 def _late_table(stages: Sequence[MothStageRow]) -> Table:

@@ -37,7 +37,7 @@ def error_figure(study: MothStudy) -> Markup:
         margins=MARGINS,
         log=(False, True),
     )
-    parts = [area.axes("sparsity", "mean squared test error", x_ticks=ticks)]
+    parts = [area.axes("sparsity (%)", "mean squared test error", x_ticks=ticks)]
     parts.append(line((area.x.start, area.y(_AIM)), (area.x.end, area.y(_AIM)), class_="chosen"))
     for row in study.rows:
         where = (area.x(places[row.stage]), area.y(row.mse))
@@ -54,7 +54,7 @@ def convergence_figure(study: MothStudy) -> Markup | None:
     """Return the mean cosine between profiles by stage under both nulls; None for one network."""
     places, ticks = _axis(study.stages)
     area = panel(SIZE, (-0.4, len(places) - 0.6), (-0.35, 1.05), margins=MARGINS)
-    parts = [area.axes("sparsity", "mean cosine between profiles", x_ticks=ticks)]
+    parts = [area.axes("sparsity (%)", "mean cosine between profiles", x_ticks=ticks)]
     parts.append(line((area.x.start, area.y(0.0)), (area.x.end, area.y(0.0)), class_="axis"))
     labels = []
     for k, (null, name) in enumerate((("uniform", "edges kept"), ("degree", "degrees kept")), 1):
@@ -84,7 +84,7 @@ def significance_figure(study: MothStudy, null: str) -> Markup | None:
         return None
     values = [z for points in curves.values() for _, z in points]
     area = panel(SIZE, (-0.4, len(places) - 0.6), limits([*values, -2.5, 2.5]), margins=MARGINS)
-    parts = [area.axes("sparsity", "mean z over networks", x_ticks=ticks)]
+    parts = [area.axes("sparsity (%)", "mean z over networks", x_ticks=ticks)]
     for edge in (-1.96, 1.96):
         y = area.y(edge)
         parts.append(line((area.x.start, y), (area.x.end, y), class_="chosen"))
@@ -119,7 +119,7 @@ def inputs_figure(study: MothStudy) -> Markup:
 def _axis(stages: Sequence[MothStageRow]) -> tuple[dict[int, float], list[tuple[float, str]]]:
     """Return stages side by side, which are not evenly spaced in sparsity, and their labels."""
     places = {s.stage: float(i) for i, s in enumerate(stages)}
-    return places, [(float(i), f"{100 * s.sparsity:.0f} %") for i, s in enumerate(stages)]
+    return places, [(float(i), f"{100 * s.sparsity:.0f}") for i, s in enumerate(stages)]
 
 
 def _labels(area: Panel, labels: Sequence[tuple[float, str, str]]) -> list[Markup]:

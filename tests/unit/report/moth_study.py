@@ -14,7 +14,7 @@ def motif(name, null, z):
         z=z,
         z_sd=None if z is None else 0.5,
         ratio=1.2,
-        called=0.5,
+        beyond=0.5,
     )
 
 
