@@ -24,6 +24,7 @@ from scipy import stats
 from niwaki.motifs import (
     MOTIFS,
     LayeredGraph,
+    ProfileLog,
     count,
     count_batch,
     flatten,
@@ -299,6 +300,18 @@ def calibration_row(*, quick: bool) -> Row:
     }
 
 
+def callback_row(graph: LayeredGraph, *, quick: bool) -> Row:
+    """Time a look of the training callback, and a step on which none is due."""
+    log = ProfileLog(every=2)
+    log(0, graph)
+    return {
+        "name": "training callback",
+        "unit": "ms",
+        "look": median_ms(lambda: log(0, graph), 5 if quick else 25),
+        "step_not_due": median_ms(lambda: [log(1, graph) for _ in range(10_000)], 3) / 10_000,
+    }
+
+
 def main() -> None:
     """Print the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -321,6 +334,7 @@ def main() -> None:
         exactness_row(graph, quick=arguments.quick),
         calibration_row(quick=arguments.quick),
         curveball_row(quick=arguments.quick),
+        callback_row(graph, quick=arguments.quick),
     ]
     rows = [about | r for r in made if r is not None]
     if arguments.json:

@@ -87,14 +87,16 @@ def _score(criterion: str, weight: Tensor, statistics: Statistics) -> Tensor:
 
 
 def _loss(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    return (module(batch[0]) - batch[1]).square().mean()
+    gap: Tensor = module(batch[0]) - batch[1]
+    return gap.square().mean()
 
 
 def _module(swarm: Swarm, network: int) -> tuple[nn.Sequential, list[str]]:
     """Return one network as a module, and the names of its weights, then of its biases."""
     layers: list[nn.Module] = []
     for weight, bias in zip(*swarm.living(), strict=True):
-        linear = nn.Linear(*weight[network].shape, device=weight.device)
+        ins, outs = weight[network].shape
+        linear = nn.Linear(ins, outs, device=weight.device)
         with torch.no_grad():
             linear.weight.copy_(weight[network].mT)
             linear.bias.copy_(bias[network, 0])

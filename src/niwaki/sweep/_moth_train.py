@@ -257,7 +257,8 @@ def _update(
     if swarm.movement is not None:
         with torch.no_grad():
             for moved, p in zip(swarm.movement, parameters, strict=True):
-                moved.addcmul_(p, p.grad, value=-1)
+                if p.grad is not None:
+                    moved.addcmul_(p, p.grad, value=-1)
     swarm.adam.step()
     swarm.updates += 1
     if not regrow:
