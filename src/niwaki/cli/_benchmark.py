@@ -120,8 +120,8 @@ def benchmark(
         typer.Option(
             "--out",
             "-o",
-            help="With --all, and moth: folder; the same command continues it. Default of --all: "
-            "sim350-table.",
+            help="With --all, and moth: folder; the same command continues it. Default: "
+            "sim350-table, and moth-study.",
         ),
     ] = None,
     workers: Annotated[

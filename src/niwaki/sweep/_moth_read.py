@@ -1,7 +1,7 @@
 """What a folder of the moth study holds: motifs of every network at every stage, and means."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from niwaki.core import (
 )
 from niwaki.data import MOTH_INPUTS
 from niwaki.motifs import (
+    count,
     count_signed,
     from_weights,
     mean_cosine,
@@ -40,6 +41,8 @@ _BEYOND = 1.96  # deviations, 5 % of a normal law
 # Means over 206 networks at 93 %, recomputed from the tables of [1] zahn2024 with correct labels.
 # Their chains are pairs of ends; third-order converging motifs were counted by a wrong formula.
 # Live nodes hold the bias node of a layer that keeps one; the last two layers have none.
+_PUBLISHED = 0.93
+_PAIRS = ("reachable2", "reachable3")
 PUBLISHED_93 = {
     "edges": 8213.0,
     "diverging2": 86639.0,
@@ -77,6 +80,7 @@ def read_study(folder: Path, *, networks: int | None = None, samples: int = 100)
     """
     plan = claimed_plan(folder)
     rows: list[MothRow] = []
+    bare: list[dict[str, float]] = []
     took: dict[int, list[tuple[float, float]]] = {}
     for place in sorted(folder.glob("group_*")):
         first = int(re.sub(r"\D", "", place.name))
@@ -86,6 +90,12 @@ def read_study(folder: Path, *, networks: int | None = None, samples: int = 100)
         for stage in read_stages(plan, group, place):
             found = _kept_rows(stage, place, plan.seed, samples)
             rows += [r for r in found if networks is None or r.network < networks]
+            if abs(stage.sparsity - _PUBLISHED) < 1e-9:
+                bare += [
+                    _bare(stage, at)
+                    for at, number in enumerate(group)
+                    if networks is None or number < networks
+                ]
             took.setdefault(stage.stage, []).append(stage.seconds)
     if not rows:
         raise RunFolderError(f"{folder} holds no finished stage of a moth study; train one first.")
@@ -96,7 +106,7 @@ def read_study(folder: Path, *, networks: int | None = None, samples: int = 100)
     return MothStudy(
         rows=rows,
         stages=stages,
-        published=_published(rows),
+        published=_published(rows, bare),
         criterion=plan.criterion,
         options=plan.options(),
         networks=count,
@@ -238,18 +248,35 @@ def _motifs(rows: Sequence[MothRow]) -> list[MothMotif]:
     return found
 
 
-def _published(rows: Sequence[MothRow]) -> list[PublishedRow]:
+def _bare(stage: MothStage, at: int) -> dict[str, float]:
+    """Return the counts of a network whose biases are left out."""
+    living, report = trim(from_weights([w[at] for w in stage.weights]))
+    counts = count(living).total | {n: reachable_pairs(living, int(n[-1])) for n in _PAIRS}
+    return _named(counts | {"edges": report.edges_after}, report.live)
+
+
+def _named(counts: Mapping[str, int], live: Sequence[int]) -> dict[str, float]:
+    """Return the published quantities of one network."""
+    found = {**counts, **{f"live_{i}": n for i, n in enumerate(live)}}
+    return {name: float(found[name]) for name in PUBLISHED_93}
+
+
+def _published(rows: Sequence[MothRow], bare: Sequence[dict[str, float]]) -> list[PublishedRow]:
     """Return the means at 93 % beside the published ones."""
-    here = [row for row in rows if abs(row.sparsity - 0.93) < 1e-9]
-    own: dict[str, list[float]] = {name: [] for name in PUBLISHED_93}
-    for row in here:
-        counts = {m.motif: float(m.observed) for m in row.motifs if m.null == "uniform"}
-        counts |= {"edges": row.edges, "reachable2": row.reachable2, "reachable3": row.reachable3}
-        counts |= {f"live_{i}": float(n) for i, n in enumerate(row.live)}
-        for name, values in own.items():
-            values.append(counts.get(name, 0.0))
+    own = []
+    for row in rows:
+        if abs(row.sparsity - _PUBLISHED) < 1e-9 and row.motifs:
+            counts = {m.motif: m.observed for m in row.motifs if m.null == "uniform"}
+            pairs = {"reachable2": row.reachable2, "reachable3": row.reachable3}
+            own.append(_named({**counts, **pairs, "edges": row.edges}, row.live))
+    if not own or not bare:
+        return []
     return [
-        PublishedRow(quantity=name, ours=float(np.mean(values)), published=PUBLISHED_93[name])
-        for name, values in own.items()
-        if values
+        PublishedRow(
+            quantity=name,
+            ours=float(np.mean([values[name] for values in own])),
+            without_biases=float(np.mean([values[name] for values in bare])),
+            published=published,
+        )
+        for name, published in PUBLISHED_93.items()
     ]

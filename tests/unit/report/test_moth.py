@@ -31,8 +31,8 @@ def test_markdown_holds_every_table_and_the_command(study):
     assert "`niwaki benchmark moth`" in text
     for title in ("Stages of pruning", "published means", "Significance, degrees kept", "Both"):
         assert re.search(f"^## .*{title}", text, re.MULTILINE)
-    assert "| bifan | 45,000.0 | 45,244.0 | 0.99 | yes |" in text
-    assert "| live nodes, layer 4 | 9.0 | 6.2 | 1.45 | no |" in text
+    assert "| bifan | 45,244.0 | 45,000.0 | 0.99 | 44,000.0 | 0.97 | both |" in text
+    assert "| live nodes, layer 4 | 6.2 | 9.0 | 1.45 | 9.0 | 1.45 | no |" in text
     assert "| chain2 | a→b | 12 | 4.00 ± 0.50 | 1.20 | fixed | – |" in text
 
 
