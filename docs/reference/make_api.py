@@ -45,6 +45,7 @@ PLAIN = {  # what has no docstring of its own
     "PairVector": "One number per pair of observations.",
     "Progress": "A function called as `progress(arm, epoch, epochs, held_out_loss)`.",
     "PUBLISHED": "Published scores of benchmark methods, by name.",
+    "MOTH_CRITERIA": "Criteria that the moth study can prune by.",
     "PUBLISHED_SPARSITIES": "Nominal sparsities of the published moth study.",
     "SAMPLERS": "Samplers of random layered graphs by the name of their null.",
     "SPARSITIES": "Nominal sparsities of the short moth study.",

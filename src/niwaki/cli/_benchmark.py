@@ -120,8 +120,8 @@ def benchmark(
         typer.Option(
             "--out",
             "-o",
-            help="With --all, and moth: folder; the same command continues it. Default of --all: "
-            "sim350-table.",
+            help="With --all, and moth: folder; the same command continues it. Default: "
+            "sim350-table, and moth-study.",
         ),
     ] = None,
     workers: Annotated[
@@ -136,7 +136,8 @@ def benchmark(
         typer.Option(help="moth: how many networks to train and prune. Default: 4.", min=1),
     ] = None,
     criterion: Annotated[
-        str | None, typer.Option(help="moth: magnitude or random. Default: magnitude.")
+        str | None,
+        typer.Option(help="moth: magnitude, random, snip, grasp, synflow, taylor or movement."),
     ] = None,
     published: Annotated[
         bool,
@@ -149,6 +150,9 @@ def benchmark(
             "one-too-few or repeated-batch; give the option again for more."
         ),
     ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="moth: train with products of fewer digits.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="moth: cpu or cuda. Default: cpu.")] = None,
     reliability: Annotated[
         bool,
@@ -169,6 +173,7 @@ def benchmark(
         "--criterion": criterion,
         "--published": published or None,
         "--quirk": quirk,
+        "--fast": fast or None,
         "--device": device,
     }
     of_networks: dict[str, object] = {"--count": count, "--reliability": reliability or None}
@@ -205,6 +210,7 @@ def benchmark(
             criterion=criterion or "magnitude",
             published=published,
             quirks=quirk or [],
+            fast=fast,
             device=device or "cpu",
             quick=quick,
             quiet=quiet,

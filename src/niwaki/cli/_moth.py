@@ -1,15 +1,17 @@
 """``niwaki benchmark moth``: from options to a plan, and the study in the terminal."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from niwaki.cli._output import print_json, print_table, say, training_progress
-from niwaki.core import ConfigError
+from niwaki.core import ConfigError, MothStudy
 
 if TYPE_CHECKING:  # it loads torch
-    from niwaki.sweep import MothPlan, MothStudy
+    from niwaki.sweep import MothPlan
 
+_FOLDER = "moth-study"
 _QUIRKS = ("bias_at_weight_cutoff", "regrowth", "one_too_few", "repeated_batch")
 
 
@@ -21,6 +23,7 @@ def run_moth(
     criterion: str,
     published: bool,
     quirks: Sequence[str],
+    fast: bool,
     device: str,
     quick: bool,
     quiet: bool,
@@ -29,18 +32,43 @@ def run_moth(
     """Run the moth study and print it."""
     from niwaki import sweep
 
-    plan = _plan(seed, criterion, published, quirks)
-    with training_progress(quiet or json) as progress:
+    plan = _plan(seed, criterion, published, quirks, fast)
+    folder = out or Path(_FOLDER + ("-quick" if quick else ""))
+    with training_progress(quiet or json, "error") as progress:
         study = sweep.benchmark_moth(
-            networks, plan=plan, out=out, device=device, quick=quick, progress=progress
+            networks, plan=plan, out=folder, device=device, quick=quick, progress=progress
         )
+    page = _written(folder, study, "" if out is None else f" --out {out}")
     if json:
         print_json(study.model_dump())
     else:
         _print(study)
+        say(f"Report   {page}")
+        say(f"Markdown {page.with_suffix('.md')}")
 
 
-def _plan(seed: int, criterion: str, published: bool, quirks: Sequence[str]) -> "MothPlan":
+def is_moth(folder: Path) -> bool:
+    """Return whether a folder holds a moth study."""
+    return (folder / "plan.json").is_file() and not (folder / "record.json").exists()
+
+
+def report_moth(folder: Path) -> Path:
+    """Write the page of what a folder holds so far; return its path."""
+    from niwaki import sweep
+
+    return _written(folder, sweep.read_study(folder), f" --out {folder}")
+
+
+def _written(folder: Path, study: MothStudy, where: str) -> Path:
+    from niwaki.report import write_moth_report
+
+    command = f"niwaki benchmark moth --networks {study.networks}{study.options}{where}"
+    return write_moth_report(folder, study, command=command)
+
+
+def _plan(
+    seed: int, criterion: str, published: bool, quirks: Sequence[str], fast: bool
+) -> "MothPlan":
     from niwaki import sweep
 
     names = [quirk.replace("-", "_") for quirk in quirks]
@@ -49,12 +77,11 @@ def _plan(seed: int, criterion: str, published: bool, quirks: Sequence[str]) -> 
         known = ", ".join(name.replace("_", "-") for name in _QUIRKS)
         raise ConfigError(f"quirk '{unknown[0]}' is unknown; there are {known}.")
     slips = sweep.Quirks(**dict.fromkeys(names, True))
+    plan = sweep.MothPlan(seed=seed, criterion=criterion, quirks=slips, fast=fast)
     if not published:
-        return sweep.MothPlan(seed=seed, criterion=criterion, quirks=slips)
-    return sweep.MothPlan(
-        seed=seed,
-        criterion=criterion,
-        quirks=slips,
+        return plan
+    return replace(
+        plan,
         flights=1_000_000,
         first=50_000,
         stage=sweep.TrainPlan(most=8_000),
@@ -62,56 +89,26 @@ def _plan(seed: int, criterion: str, published: bool, quirks: Sequence[str]) -> 
     )
 
 
-def _print(study: "MothStudy") -> None:
-    if study.quick:
-        say("Quick form: few updates; the numbers mean nothing.")
+def _print(study: MothStudy) -> None:
+    from niwaki.report import moth_words
+
     print_table(
-        f"Moth study, {study.criterion}: median error, and mean cosine between motif profiles",
-        (
-            "sparsity",
-            "networks",
-            "MSE",
-            "live edges",
-            "cosine, uniform null",
-            "cosine, degree null",
-        ),
+        f"Moth study, {study.criterion}: means over networks",
+        ("sparsity", "networks", "MSE", "live edges", "cosine, edges kept", "cosine, degrees kept"),
         [
             (
-                f"{c.sparsity:.0%}",
-                c.networks,
-                c.mse,
-                sum(r.edges for r in study.rows if r.stage == c.stage) / c.networks,
-                c.cosine["uniform"],
-                c.cosine["degree"],
+                f"{s.sparsity:.0%}",
+                s.networks,
+                s.mse,
+                f"{s.edges:,.0f}",
+                s.cosine["uniform"],
+                s.cosine["degree"],
             )
-            for c in study.convergence
+            for s in study.stages
         ],
     )
-    chosen = [row for row in study.rows if row.selected]
-    if chosen:
-        print_table(
-            "Sparsest stage of each network with an error of at most 0.001",
-            ("network", "sparsity", "effective", "MSE", "edges", "live nodes per layer"),
-            [
-                (
-                    r.network,
-                    f"{r.sparsity:.0%}",
-                    f"{r.effective_sparsity:.1%}",
-                    r.mse,
-                    r.edges,
-                    " ".join(map(str, r.live)),
-                )
-                for r in chosen
-            ],
-        )
-        inputs = {
-            name: sum(r.inputs[name] for r in chosen) / len(chosen) for name in chosen[0].inputs
-        }
-        ordered = sorted(inputs.items(), key=lambda item: -item[1])
-        say("Edges that each input keeps there: " + ", ".join(f"{n} {s:.1%}" for n, s in ordered))
+    for sentence in moth_words(study):
+        say(sentence)
     if study.published:
-        say("Means at 93 % over the published ones: " + _ratios(study.published))
-
-
-def _ratios(values: dict[str, float]) -> str:
-    return ", ".join(f"{name} {ratio:.2f}" for name, ratio in values.items())
+        ratios = ", ".join(f"{r.quantity} {r.ratio:.2f}" for r in study.published)
+        say(f"Means at 93 % over the published ones: {ratios}")

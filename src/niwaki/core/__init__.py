@@ -23,6 +23,11 @@ from niwaki.core._errors import RunFolderError as RunFolderError
 from niwaki.core._errors import StorageError as StorageError
 from niwaki.core._files import storage_error as storage_error
 from niwaki.core._files import write_atomic as write_atomic
+from niwaki.core._moth_record import MothMotif as MothMotif
+from niwaki.core._moth_record import MothRow as MothRow
+from niwaki.core._moth_record import MothStageRow as MothStageRow
+from niwaki.core._moth_record import MothStudy as MothStudy
+from niwaki.core._moth_record import PublishedRow as PublishedRow
 from niwaki.core._network import Network as Network
 from niwaki.core._readings import AttributedPair as AttributedPair
 from niwaki.core._readings import AttributedRegulator as AttributedRegulator

@@ -110,7 +110,8 @@ def _directed(network: Network, path: Path, notes: tuple[str, ...] = ()) -> Dire
         graph = directed_graph(network)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    kept = (*notes, *graph.notes)
+    # the reader says that it kept self-loops, and the graph that it left them out
+    kept = (*(note for note in notes if "to itself" not in note), *graph.notes)
     return DirectedGraph(graph.names, graph.source, graph.target, graph.weight, graph.signed, kept)
 
 

@@ -3,6 +3,10 @@
 from niwaki.report._distill import build_distill_report as build_distill_report
 from niwaki.report._distill import write_distill_report as write_distill_report
 from niwaki.report._headline import headline as headline
+from niwaki.report._moth import build_moth_report as build_moth_report
+from niwaki.report._moth import moth_markdown as moth_markdown
+from niwaki.report._moth import moth_words as moth_words
+from niwaki.report._moth import write_moth_report as write_moth_report
 from niwaki.report._motifs import motif_words as motif_words
 from niwaki.report._page import build_report as build_report
 from niwaki.report._page import model_card as model_card

@@ -51,6 +51,11 @@ def motif_words(summary: MotifSummary) -> list[str]:
         called = [r for r in rows if r.q is not None and r.q <= _SURE]
         more = [r.motif.replace("_", " ") for r in called if (r.z or 0) > 0]
         fewer = [r.motif.replace("_", " ") for r in called if (r.z or 0) < 0]
+        if not rows:
+            sentences.append(
+                f"Every random network with {NULLS[null]} has the same motifs: this null fixes all."
+            )
+            continue
         parts = [f"more often: {', '.join(more)}"] if more else []
         parts += [f"less often: {', '.join(fewer)}"] if fewer else []
         found = "; ".join(parts) if parts else "nothing stands out"

@@ -6,14 +6,12 @@ from niwaki.sweep._distill import benchmark_distill as benchmark_distill
 from niwaki.sweep._methods import GRIDS as GRIDS
 from niwaki.sweep._methods import METHODS as METHODS
 from niwaki.sweep._methods import PUBLISHED as PUBLISHED
-from niwaki.sweep._moth import ConvergenceRow as ConvergenceRow
-from niwaki.sweep._moth import MothRow as MothRow
-from niwaki.sweep._moth import MothStudy as MothStudy
 from niwaki.sweep._moth import benchmark_moth as benchmark_moth
-from niwaki.sweep._moth import read_study as read_study
 from niwaki.sweep._moth_plan import PUBLISHED_SPARSITIES as PUBLISHED_SPARSITIES
 from niwaki.sweep._moth_plan import SPARSITIES as SPARSITIES
 from niwaki.sweep._moth_plan import MothPlan as MothPlan
+from niwaki.sweep._moth_read import read_study as read_study
+from niwaki.sweep._moth_scores import MOTH_CRITERIA as MOTH_CRITERIA
 from niwaki.sweep._moth_train import Quirks as Quirks
 from niwaki.sweep._moth_train import TrainPlan as TrainPlan
 from niwaki.sweep._networks import GeneratedRow as GeneratedRow

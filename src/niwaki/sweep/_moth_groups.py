@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,24 +14,21 @@ from torch import Tensor
 
 from niwaki.core import RunFolderError, derived_seed, storage_error, write_atomic
 from niwaki.experiment._checkpoint import load_tensors, pack, save_tensors, unpack
-from niwaki.pruning import magnitude_score, random_score
 from niwaki.sweep._moth_plan import MothData, MothPlan
+from niwaki.sweep._moth_scores import swarm_scores
 from niwaki.sweep._moth_train import (
     SIZES,
-    Score,
+    Quirks,
     Swarm,
     TrainPlan,
     errors,
+    fewer_digits,
     new_swarm,
     prune,
     train,
 )
 
 Progress = Callable[[str, int, int, float], None]
-_SCORES: dict[str, Score] = {
-    "magnitude": lambda weight, rng: magnitude_score(weight),
-    "random": lambda weight, rng: random_score(weight, rng=rng),
-}
 _LOOK = 2_000  # rows of the validation part that decide when a stage ends
 _BATCH = 1_024  # rows that the released code takes for the whole test part
 
@@ -52,6 +51,8 @@ class MothStage:
         Mean squared test error of each network (squared scaled units).
     updates
         Updates of this stage (count).
+    seconds
+        What they took, by the clock and of processors (s).
     """
 
     stage: int
@@ -61,6 +62,7 @@ class MothStage:
     biases: tuple[Tensor, ...]
     errors: tuple[float, ...]
     updates: int
+    seconds: tuple[float, float]
 
 
 def train_group(
@@ -82,24 +84,32 @@ def train_group(
     _make(folder)
     swarm, done = _restore(plan, networks, folder, device)
     for stage in range(done, len(plan.sparsities) + 1):
+        began = time.monotonic(), time.process_time()
         sparsity = 0.0 if stage == 0 else plan.sparsities[stage - 1]
         if stage > 0:
             rngs = [
                 np.random.default_rng(derived_seed(plan.seed, "prune", n, stage)) for n in networks
             ]
-            prune(swarm, sparsity, score=_SCORES[plan.criterion], rngs=rngs, quirks=plan.quirks)
-        updates = train(
-            swarm,
-            data.train.inputs,
-            data.train.targets,
-            validation=(data.validation.inputs[:_LOOK], data.validation.targets[:_LOOK]),
-            plan=TrainPlan(most=plan.first, gain=None) if stage == 0 else plan.stage,
-            rng=np.random.default_rng(derived_seed(plan.seed, "batches", networks[0], stage)),
-            quirks=plan.quirks,
-        )
+            part = data.train
+            scores = swarm_scores(
+                swarm, plan.criterion, inputs=part.inputs, targets=part.targets, rngs=rngs
+            )
+            prune(swarm, sparsity, scores=scores, quirks=plan.quirks)
+        with fewer_digits(plan.fast):
+            updates = train(
+                swarm,
+                data.train.inputs,
+                data.train.targets,
+                validation=(data.validation.inputs[:_LOOK], data.validation.targets[:_LOOK]),
+                plan=TrainPlan(most=plan.first, gain=None) if stage == 0 else plan.stage,
+                rng=np.random.default_rng(derived_seed(plan.seed, "batches", networks[0], stage)),
+                quirks=plan.quirks,
+            )
         last = _BATCH if plan.quirks.repeated_batch else len(data.test.inputs)
         found = errors(swarm, data.test.inputs[:last], data.test.targets[:last]).tolist()
-        _save(folder, swarm, stage, sparsity=sparsity, errors=found, updates=updates)
+        took = (time.monotonic() - began[0], time.process_time() - began[1])
+        numbers = {"sparsity": sparsity, "errors": found, "updates": updates, "seconds": took}
+        _save(folder, swarm, stage, numbers)
         if progress is not None:
             name = f"networks {networks[0]}-{networks[-1]}"
             progress(name, stage + 1, len(plan.sparsities) + 1, float(np.mean(found)))
@@ -121,6 +131,7 @@ def read_stages(plan: MothPlan, networks: tuple[int, ...], folder: Path) -> Iter
             biases=tuple(tensors[f"bias.{i}"][:, 0] for i in range(len(SIZES) - 1)),
             errors=tuple(numbers["errors"]),
             updates=numbers["updates"],
+            seconds=tuple(numbers["seconds"]),
         )
 
 
@@ -145,6 +156,35 @@ def claim_folder(plan: MothPlan, folder: Path) -> None:
         raise RunFolderError(f"{folder} is not empty and not a moth study; choose another --out.")
     _make(folder)
     write_atomic(path, wanted)
+
+
+def claimed_plan(folder: Path) -> MothPlan:
+    """Return the plan of the study that a folder holds.
+
+    Raises
+    ------
+    RunFolderError
+        If it holds none.
+    """
+    path = folder / "plan.json"
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept |= {
+            "stage": TrainPlan(**kept["stage"]),
+            "quirks": Quirks(**kept["quirks"]),
+            "sparsities": tuple(kept["sparsities"]),
+        }
+        return MothPlan(**kept)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{folder} holds no moth study that this version can read ({path.name} is missing or "
+            "of another form); give the folder that niwaki benchmark moth --out has made."
+        ) from error
+
+
+def place_of(folder: Path, group: tuple[int, ...]) -> Path:
+    """Return where the stages of a group are."""
+    return folder / f"group_{group[0]:04d}"
 
 
 def _make(folder: Path) -> None:
@@ -172,21 +212,14 @@ def _named(tensors: tuple[list[Tensor], list[Tensor]]) -> dict[str, Tensor]:
     return named | {f"bias.{i}": t.detach() for i, t in enumerate(biases)}
 
 
-def _save(
-    folder: Path,
-    swarm: Swarm,
-    stage: int,
-    *,
-    sparsity: float,
-    errors: list[float],
-    updates: int,
-) -> None:
-    """Write the stage, then what training needs to go on from it."""
+def _save(folder: Path, swarm: Swarm, stage: int, numbers: dict[str, Any]) -> None:
+    """Write the stage with its numbers, then what training needs to go on from it."""
     masks = _named((swarm.masks, swarm.bias_masks))
-    numbers = {"sparsity": sparsity, "errors": errors, "updates": updates}
     save_tensors(_path(folder, stage), pack(_named(swarm.living()), masks), numbers)
     state = {f"raw.{name}": t for name, t in _named((swarm.weights, swarm.biases)).items()}
     state |= {f"mask.{name}": t for name, t in masks.items()}
+    for i, moved in enumerate(swarm.movement or []):
+        state[f"movement.{i}"] = moved
     for i, parameter in enumerate(swarm.parameters()):
         for key, value in swarm.adam.state[parameter].items():
             state[f"adam.{i}.{key}"] = value
@@ -201,6 +234,8 @@ def _restore(
     """Return the networks as the last finished stage left them, and the next stage."""
     seeds = [derived_seed(plan.seed, "network", n) for n in networks]
     swarm = new_swarm(seeds, device=device)
+    if plan.criterion == "movement":
+        swarm.movement = [torch.zeros_like(p) for p in swarm.parameters()]
     path = folder / "state.safetensors"
     if not path.exists():
         return swarm, 0
@@ -215,5 +250,8 @@ def _restore(
     for i, parameter in enumerate(swarm.parameters()):
         keys = ("step", "exp_avg", "exp_avg_sq")
         swarm.adam.state[parameter] = {k: state[f"adam.{i}.{k}"].to(device) for k in keys}
+    if swarm.movement is not None:
+        count = len(swarm.movement)
+        swarm.movement = [state[f"movement.{i}"].to(device) for i in range(count)]
     swarm.updates = numbers["total_updates"]
     return swarm, numbers["stage"] + 1

@@ -1,7 +1,8 @@
 """Many small networks trained and pruned together, as one batch of matrix products."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,6 @@ from niwaki.core import DivergedError, derived_seed
 
 SIZES = (10, 400, 400, 400, 16, 7)
 _RATE = 5e-4  # learning rate of Adam in the publication
-Score = Callable[[Tensor, np.random.Generator], Tensor]
 StepHook = Callable[[int, "Swarm"], None]
 
 
@@ -60,6 +60,8 @@ class Swarm:
         Their common optimiser, which works on each weight by itself.
     updates
         Updates so far (count).
+    movement
+        Sum over all updates of minus weight times gradient, where a criterion looks at it.
     """
 
     weights: list[Float[Tensor, "network _ins _outs"]]
@@ -67,6 +69,7 @@ class Swarm:
     masks: list[Bool[Tensor, "network _ins _outs"]]
     bias_masks: list[Bool[Tensor, "network one _outs"]]
     updates: int = 0
+    movement: list[Tensor] | None = None
     adam: torch.optim.Adam = field(init=False)
 
     def __post_init__(self) -> None:
@@ -166,9 +169,9 @@ class TrainPlan:
     most: int
     least: int = 1_000
     batch: int = 128
-    check: int = 50
+    check: int = 100
     gain: float | None = 0.01
-    window: int = 10
+    window: int = 5
 
 
 def train(
@@ -215,6 +218,23 @@ def train(
     return plan.most
 
 
+@contextmanager
+def fewer_digits(wanted: bool) -> Iterator[None]:
+    """Let products of float32 matrices round their factors, where the processor gains by it.
+
+    Parameters
+    ----------
+    wanted
+        Otherwise nothing changes.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if wanted else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def _settled(seen: list[float], plan: TrainPlan) -> bool:
     if plan.gain is None or len(seen) < 2 * plan.window:
         return False
@@ -234,6 +254,11 @@ def _update(
     gap = outputs(used[:half], used[half:], rows) - wanted
     swarm.adam.zero_grad()
     gap.square().mean((1, 2)).sum().backward()
+    if swarm.movement is not None:
+        with torch.no_grad():
+            for moved, p in zip(swarm.movement, parameters, strict=True):
+                if p.grad is not None:
+                    moved.addcmul_(p, p.grad, value=-1)
     swarm.adam.step()
     swarm.updates += 1
     if not regrow:
@@ -243,12 +268,7 @@ def _update(
 
 
 def prune(
-    swarm: Swarm,
-    sparsity: float,
-    *,
-    score: Score,
-    rngs: Sequence[np.random.Generator],
-    quirks: Quirks | None = None,
+    swarm: Swarm, sparsity: float, *, scores: Sequence[Tensor], quirks: Quirks | None = None
 ) -> None:
     """Prune every layer of every network to `sparsity` of its original size, in place.
 
@@ -261,32 +281,28 @@ def prune(
         The networks.
     sparsity
         Share of the original weights to be without (dimensionless).
-    score
-        What a weight is worth; the lowest go.
-    rngs
-        One source of draws per network.
+    scores
+        What each weight is worth, in the order of `Swarm.parameters`; the lowest go.
     quirks
         Slips of the released code to repeat.
     """
     slips = quirks or Quirks()
-    for layer, (weight, bias) in enumerate(zip(swarm.weights, swarm.biases, strict=True)):
-        for network, rng in enumerate(rngs):
-            mask = swarm.masks[layer][network]
-            value = score(weight[network].detach(), rng).to(mask.device)
+    half = len(swarm.weights)
+    for layer, (worth, bias_worth) in enumerate(zip(scores[:half], scores[half:], strict=True)):
+        for network in range(len(worth)):
+            mask, own = swarm.masks[layer][network], swarm.bias_masks[layer][network]
+            value = worth[network]
             if not slips.regrowth:
-                value = torch.where(mask, value, -1.0)
+                value = torch.where(mask, value, -torch.inf)
             keep = mask.numel() - round(sparsity * mask.numel()) - int(slips.one_too_few)
             swarm.masks[layer][network] = _top(value, keep)
-            own = swarm.bias_masks[layer][network]
             if slips.bias_at_weight_cutoff:
                 cutoff = value.flatten().sort(descending=True).values[max(keep, 0)]
-                swarm.bias_masks[layer][network] = (
-                    score(bias[network].detach(), rng).to(own.device) > cutoff
-                )
+                swarm.bias_masks[layer][network] = bias_worth[network] > cutoff
                 continue
-            worth = torch.where(own, score(bias[network].detach(), rng).to(own.device), -1.0)
             left = own.numel() - round(sparsity * own.numel())
-            swarm.bias_masks[layer][network] = _top(worth, left)
+            living = torch.where(own, bias_worth[network], -torch.inf)
+            swarm.bias_masks[layer][network] = _top(living, left)
     if slips.regrowth:
         return
     with torch.no_grad():

@@ -3,6 +3,9 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from unit.report.moth_study import made_study
+
+from niwaki import sweep
 
 
 @pytest.fixture
@@ -92,3 +95,30 @@ def test_benchmarks_refuse_each_other_s_options(refused):
     assert "does not take --count" in refused("benchmark", "moth", "--count", 3)
     assert "quirk 'bug' is unknown" in refused("benchmark", "moth", "--quirk", "bug")
     assert "criterion 'dash' is unknown" in refused("benchmark", "moth", "--criterion", "dash")
+
+
+def test_the_moth_study_leaves_a_page_and_tables(niwaki, monkeypatch, tmp_path):
+    asked = {}
+
+    def benchmark(networks, **options):
+        asked.update(options, networks=networks)
+        return made_study()
+
+    monkeypatch.setattr(sweep, "benchmark_moth", benchmark)
+    folder = tmp_path / "study"
+    folder.mkdir()
+    options = ("--networks", 2, "--criterion", "taylor", "--fast", "--out", folder)
+    _, said, _ = niwaki("benchmark", "moth", *options)
+    assert asked["networks"] == 2
+    assert (asked["plan"].criterion, asked["plan"].fast) == ("taylor", True)
+    assert "not finished" in said
+    assert "bifan 0.99" in said
+    assert (folder / "report.html").exists()
+    assert "Moth study" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_half_finished_moth_study_is_one_command(niwaki, monkeypatch, tmp_path):
+    (tmp_path / "plan.json").write_text("{}")
+    monkeypatch.setattr(sweep, "read_study", lambda folder: made_study())
+    assert "report.html" in niwaki("report", tmp_path)[1]
+    assert f"--out {tmp_path}" in (tmp_path / "report.md").read_text(encoding="utf-8")

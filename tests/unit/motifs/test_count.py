@@ -1,3 +1,4 @@
+import networkx
 import numpy as np
 import pytest
 from reference.motifs import connected_classes, counts, edges_of
@@ -41,6 +42,32 @@ def test_induced_classes_are_all_that_a_layered_graph_has(rng):
         known = [name for name, motif in MOTIFS.items() if motif.nodes == nodes]
         assert sum(total[name] for name in known) == sets
         assert len(classes) == sum(total[name] > 0 for name in known)
+
+
+@pytest.mark.parametrize("biases", [False, True])
+def test_all_induced_classes_equal_those_of_igraph(biases):
+    igraph = pytest.importorskip("igraph")
+    graph = random_graph(np.random.default_rng(3), (6, 20, 15, 4), density=0.2, biases=biases)
+    flat = flatten(graph)
+    ends = list(zip(flat.source.tolist(), flat.target.tolist(), strict=True))
+    rival = igraph.Graph(n=flat.nodes, edges=ends, directed=True)
+    total = count(graph, induced=True).total
+    for nodes, classes in ((3, 3), (4, 10)):
+        census = rival.motifs_randesu(size=nodes)
+        known = {name: motif for name, motif in MOTIFS.items() if motif.nodes == nodes}
+        assert len(known) == classes
+        for name, motif in known.items():
+            place = igraph.Graph(n=nodes, edges=motif.edges, directed=True).isoclass()
+            assert census[place] == total[name] > 0
+
+
+def test_classes_of_three_nodes_equal_those_of_networkx():
+    graph = random_graph(np.random.default_rng(3), (6, 20, 15, 4), density=0.2)
+    flat = flatten(graph)
+    rival = networkx.DiGraph(zip(flat.source.tolist(), flat.target.tolist(), strict=True))
+    census, total = networkx.triadic_census(rival), count(graph).total
+    names = {"diverging2": "021D", "converging2": "021U", "chain2": "021C"}
+    assert {name: census[triad] for name, triad in names.items()} == {n: total[n] for n in names}
 
 
 def test_there_are_three_classes_of_three_nodes_and_ten_of_four():

@@ -52,6 +52,11 @@ def test_the_words_name_what_stands_out_per_null():
     assert "1 motif free" in second
 
 
+def test_a_null_that_fixes_every_motif_is_said_to():
+    rows = [motif_row("feedback2", "degree", None)]
+    assert "this null fixes all" in motif_words(summary(rows=rows))[0]
+
+
 def test_fixed_motifs_are_fixed_in_the_table_and_absent_from_the_figure():
     table = motif_table(summary())
     assert [row.cells[5] for row in table.rows] == ["4.00", "−3.00", "1.00", "fixed"]

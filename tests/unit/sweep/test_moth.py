@@ -3,11 +3,19 @@ import pytest
 import torch
 
 from niwaki.core import ConfigError, RunFolderError
-from niwaki.sweep import MothPlan, Quirks, TrainPlan, benchmark_moth, read_study
+from niwaki.sweep import (
+    MOTH_CRITERIA,
+    MothPlan,
+    Quirks,
+    TrainPlan,
+    benchmark_moth,
+    read_study,
+)
 from niwaki.sweep import _moth_groups as groups
 from niwaki.sweep import _moth_train as training
-from niwaki.sweep._moth import _with_selection
 from niwaki.sweep._moth_plan import moth_data
+from niwaki.sweep._moth_read import _with_selection
+from niwaki.sweep._moth_scores import swarm_scores
 
 TINY = (4, 6, 5, 3)
 
@@ -22,8 +30,8 @@ def rows(rng, count=64, sizes=TINY):
     return inputs, targets
 
 
-def magnitude(weight, rng):
-    return weight.abs().double()
+def sizes(swarm):
+    return [p.detach().abs() for p in swarm.parameters()]
 
 
 def streams(count=2):
@@ -70,7 +78,7 @@ def test_pruned_weights_stay_exactly_zero_and_counts_are_exact():
     swarm = tiny()
     run(swarm, np.random.default_rng(0))
     for sparsity in (0.3, 0.6, 0.9):
-        training.prune(swarm, sparsity, score=magnitude, rngs=streams())
+        training.prune(swarm, sparsity, scores=sizes(swarm))
         run(swarm, np.random.default_rng(1))
         for weight in swarm.weights:
             size = weight[0].numel()
@@ -83,7 +91,7 @@ def test_pruned_weights_stay_exactly_zero_and_counts_are_exact():
 def test_the_smallest_weights_of_each_layer_go():
     swarm = tiny()
     before = [w.detach().clone() for w in swarm.weights]
-    training.prune(swarm, 0.5, score=magnitude, rngs=streams())
+    training.prune(swarm, 0.5, scores=sizes(swarm))
     for old, mask in zip(before, swarm.masks, strict=True):
         for network in range(2):
             size = old[network].abs()
@@ -92,9 +100,9 @@ def test_the_smallest_weights_of_each_layer_go():
 
 def test_quirks_do_what_they_are_named_after():
     plain, few = tiny(), tiny()
-    training.prune(plain, 0.5, score=magnitude, rngs=streams())
+    training.prune(plain, 0.5, scores=sizes(plain))
     quirks = training.Quirks(one_too_few=True, bias_at_weight_cutoff=True)
-    training.prune(few, 0.5, score=magnitude, rngs=streams(), quirks=quirks)
+    training.prune(few, 0.5, scores=sizes(few), quirks=quirks)
     for a, b in zip(plain.masks, few.masks, strict=True):
         assert (a.sum((1, 2)) - b.sum((1, 2)) == 1).all()
     assert not any(mask.any() for mask in few.bias_masks)  # untrained biases are 0
@@ -106,10 +114,10 @@ def test_with_regrowth_pruned_weights_can_come_back_and_without_never():
         swarm = tiny((0,), (4, 40, 3))
         quirks = training.Quirks(regrowth=regrowth)
         run(swarm, np.random.default_rng(0), most=20)
-        training.prune(swarm, 0.5, score=magnitude, rngs=streams(1), quirks=quirks)
+        training.prune(swarm, 0.5, scores=sizes(swarm), quirks=quirks)
         first = [m.clone() for m in swarm.masks]
         run(swarm, np.random.default_rng(1), most=300, quirks=quirks)
-        training.prune(swarm, 0.5, score=magnitude, rngs=streams(1), quirks=quirks)
+        training.prune(swarm, 0.5, scores=sizes(swarm), quirks=quirks)
         back = sum((m & ~f).sum().item() for m, f in zip(swarm.masks, first, strict=True))
         assert (back > 0) == regrowth
 
@@ -164,7 +172,9 @@ def test_a_folder_of_another_plan_is_refused(small, tmp_path):
     with pytest.raises(RunFolderError, match="not a moth study"):
         groups.claim_folder(small, tmp_path / "mine")
     with pytest.raises(RunFolderError, match="no finished stage"):
-        read_study(tmp_path / "study", plan=small)
+        read_study(tmp_path / "study")
+    with pytest.raises(RunFolderError, match="no moth study that this version can read"):
+        read_study(tmp_path / "mine")
 
 
 def test_plans_that_cannot_be_run_are_refused():
@@ -189,21 +199,108 @@ def test_columns_are_scaled_over_the_training_part(small):
 @pytest.mark.slow
 def test_the_quick_study_runs_to_its_end(tmp_path):
     study = benchmark_moth(2, out=tmp_path / "study", samples=20, quick=True)
-    assert [c.sparsity for c in study.convergence] == [0.0, 0.5, 0.9]
-    assert study.convergence[0].cosine == {"uniform": None, "degree": None}
-    assert -1 <= study.convergence[-1].cosine["degree"] <= 1
+    assert [s.sparsity for s in study.stages] == [0.0, 0.5, 0.9]
+    assert study.stages[0].cosine == {"uniform": None, "degree": None}
+    assert -1 <= study.stages[-1].cosine["degree"] <= 1
+    assert study.finished
+    assert study.quick
     assert len(study.rows) == 6
     again = benchmark_moth(2, out=tmp_path / "study", samples=20, quick=True)
     assert again == study
 
 
-def test_the_sparsest_good_stage_of_each_network_is_selected(small, tmp_path):
+@pytest.fixture
+def study_folder(small, tmp_path):
+    """A folder with two networks through all stages."""
+    groups.claim_folder(small, tmp_path)
     groups.train_group(small, (0, 1), data=moth_data(small), folder=tmp_path / "group_0000")
-    study = read_study(tmp_path, plan=small, samples=20)
+    return tmp_path
+
+
+def test_the_sparsest_good_stage_of_each_network_is_selected(study_folder):
+    study = read_study(study_folder, samples=20)
     errors = {(0, 0): 5e-4, (0, 1): 2e-3, (0, 2): 9e-4, (1, 0): 5e-4, (1, 1): 2e-3, (1, 2): 2e-3}
     changed = [r.model_copy(update={"mse": errors[r.network, r.stage]}) for r in study.rows]
     chosen = {(r.network, r.stage) for r in _with_selection(changed) if r.selected}
     assert chosen == {(0, 2), (1, 0)}
+
+
+def test_a_half_finished_study_is_read_and_said_to_be_so(study_folder):
+    assert read_study(study_folder, samples=20).finished
+    (study_folder / "group_0000" / "stage_02.safetensors").unlink()
+    study = read_study(study_folder, samples=20)
+    assert (len(study.stages), study.planned_stages, study.finished) == (2, 3, False)
+    assert study.networks == 2
+
+
+def test_rows_of_an_older_version_are_made_again(study_folder):
+    first = read_study(study_folder, samples=20)
+    for path in (study_folder / "group_0000").glob("rows_*"):
+        path.write_text('{"network": 0}\n')
+    assert read_study(study_folder, samples=20) == first
+
+
+@pytest.mark.parametrize("criterion", MOTH_CRITERIA)
+def test_every_criterion_prunes_to_the_same_counts(criterion):
+    swarm = tiny()
+    if criterion == "movement":
+        swarm.movement = [torch.zeros_like(p) for p in swarm.parameters()]
+    run(swarm, np.random.default_rng(0))
+    inputs, targets = rows(np.random.default_rng(4))
+    scores = swarm_scores(swarm, criterion, inputs=inputs, targets=targets, rngs=streams())
+    assert [s.shape for s in scores] == [p.shape for p in swarm.parameters()]
+    training.prune(swarm, 0.6, scores=scores)
+    for mask in swarm.masks:
+        size = mask[0].numel()
+        assert mask.sum((1, 2)).tolist() == [size - round(0.6 * size)] * 2
+
+
+def test_a_score_by_gradient_is_that_of_autograd():
+    swarm = tiny()
+    inputs, targets = rows(np.random.default_rng(4))
+    scores = swarm_scores(swarm, "snip", inputs=inputs, targets=targets, rngs=streams())
+    gap = training.outputs(swarm.weights, swarm.biases, inputs) - targets
+    gap.square().mean((1, 2)).sum().backward()
+    for score, p in zip(scores, swarm.parameters(), strict=True):
+        torch.testing.assert_close(score, (p * p.grad).detach().abs())
+
+
+def test_movement_is_summed_over_updates():
+    swarm = tiny()
+    swarm.movement = [torch.zeros_like(p) for p in swarm.parameters()]
+    inputs, targets = rows(np.random.default_rng(4))
+    before = [p.detach().clone() for p in swarm.parameters()]
+    training._update(swarm, inputs, targets, [], regrow=False)
+    for moved, old, p in zip(swarm.movement, before, swarm.parameters(), strict=True):
+        torch.testing.assert_close(moved, -old * p.grad)
+
+
+def test_movement_survives_an_interruption(small, tmp_path):
+    plan = MothPlan(**{**vars(small), "criterion": "movement"})
+    short = MothPlan(**{**vars(plan), "sparsities": (0.5,)})
+    data = moth_data(plan)
+    groups.train_group(plan, (0, 1), data=data, folder=tmp_path / "whole")
+    groups.train_group(short, (0, 1), data=data, folder=tmp_path / "parts")
+    groups.train_group(plan, (0, 1), data=data, folder=tmp_path / "parts")
+    whole, parts = (
+        list(groups.read_stages(plan, (0, 1), tmp_path / name))[-1] for name in ("whole", "parts")
+    )
+    assert all(torch.equal(a, b) for a, b in zip(whole.weights, parts.weights, strict=True))
+
+
+def test_fewer_digits_are_for_the_block_only():
+    before = torch.get_float32_matmul_precision()
+    with training.fewer_digits(True):
+        assert torch.get_float32_matmul_precision() == "medium"
+    with training.fewer_digits(False):
+        assert torch.get_float32_matmul_precision() == before
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_a_plan_names_the_options_that_make_it():
+    assert MothPlan().options() == ""
+    plan = MothPlan(criterion="random", quirks=Quirks(one_too_few=True), fast=True, seed=3)
+    assert plan.options() == " --criterion random --quirk one-too-few --fast --seed 3"
 
 
 def test_quirks_are_off_unless_asked_for():
