@@ -5,11 +5,13 @@
 Simulates a network of that size with the built-in generator, with about a thousand regulators, fits
 it as ``niwaki fit`` does (search or training, path, read-out, tables, report) without controls, and
 prints the peak resident memory of the whole process beside the size of one dense gene-by-gene
-matrix. The gene-resolved field takes one pass and ten members, PHOENIX a few epochs and two prunes.
+matrix, and beside what `niwaki doctor` estimates (in a process of its own; within a quarter is the
+aim). The gene-resolved field takes one pass and ten members, PHOENIX a few epochs and two prunes.
 """
 
 import argparse
 import json
+import multiprocessing
 import resource
 import tempfile
 import time
@@ -38,20 +40,34 @@ def make_material(genes: int, times: int, rng: np.random.Generator) -> experimen
     return experiment.make_material(noisy, prior=prior, label="simulated")
 
 
+def estimated(material: experiment.Material, config: experiment.FitConfig) -> float:
+    """Return the memory that `niwaki doctor` foresees (GB); a child's peak is not the parent's."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(diagnosed, (material, config))
+
+
+def diagnosed(material: experiment.Material, config: experiment.FitConfig) -> float:
+    return experiment.diagnose(material, config).megabytes / 1e3
+
+
 def main() -> None:
     """Run the fit and print its peak memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--field", choices=("gene", "phoenix"), default="gene")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--genes", type=int, help="another number of genes")
     parser.add_argument("--quick", action="store_true", help="2,000 genes, in under a minute")
     arguments = parser.parse_args()
     size = _QUICK if arguments.quick else _FULL
+    if arguments.genes:
+        size = size | {"genes": arguments.genes}
     material = make_material(size["genes"], size["times"], np.random.default_rng(0))
     config = experiment.make_config(
         {"field": "gene", "passes": 1, "members": 10, "controls": False}
         if arguments.field == "gene"
         else {"hidden": size["hidden"], "epochs": size["epochs"], **_TRAINING}
     )
+    estimate = estimated(material, config)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
@@ -67,6 +83,8 @@ def main() -> None:
         "rival_name": "one dense float32 gene-by-gene matrix",
         "unit": "GB",
         "ratio": dense / peak,
+        "doctor_estimate_gb": estimate,
+        "estimate_over_peak": estimate * 1e9 / peak,
         "genes": size["genes"],
         "prior_edges": len(material.prior.network),
         "effective_edges": record.edges_total,
