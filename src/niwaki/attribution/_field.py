@@ -14,7 +14,7 @@ from niwaki.core import InputError
 State = Float[Tensor, "gene state"]
 Map = Callable[[Tensor], Tensor]
 _ROUNDING = 64  # contributions below so many units in the last place of the largest are none
-BUDGET = 1 << 24  # numbers held by one batch of gradients: 64 MB in float32
+BUDGET = 1 << 22  # numbers in one array of a batch of gradients: 16 MB in float32
 
 
 @dataclass(frozen=True)

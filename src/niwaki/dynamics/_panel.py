@@ -1,5 +1,6 @@
 """Observations of all genes, grouped by time grid, and smooth paths through them."""
 
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -162,6 +163,11 @@ class Lattice:
     def shape(self) -> Point:
         """Number of rates, forces, starts and memories (count)."""
         return self.rates, len(self.forces), len(self.starts), len(self.memories)
+
+    @property
+    def size(self) -> int:
+        """Number of lattice points (count)."""
+        return math.prod(self.shape)
 
     def frozen(self) -> list[Kernel]:
         """Return the kernels of genes that do not move."""

@@ -19,7 +19,7 @@ from niwaki.core import InputError, TimesArray
 
 NODES_PER_GAP = 6
 _DENSE_TIMES = 40  # from here on the observations themselves are dense enough as nodes
-_MOST_KEPT = 16_000_000  # kept operators of a grid: this many kernels per square of its nodes
+_MOST_KEPT = 6_000_000  # kept operators of a grid: this many kernels per square of its nodes
 
 Nodes = Float[np.ndarray, " node"]
 Square = Float[np.ndarray, "node node2"]
@@ -105,9 +105,18 @@ class TimeGrid:
         """Return the operators of a kernel; the last used are kept, as memory allows."""
         found = self._known.pop(kernel, None) or self._make(kernel)
         self._known[kernel] = found  # last in line
-        while len(self._known) > max(4, _MOST_KEPT // len(self.nodes) ** 2):
+        while len(self._known) > self._room:
             del self._known[next(iter(self._known))]
         return found
+
+    @property
+    def _room(self) -> int:
+        return max(4, _MOST_KEPT // len(self.nodes) ** 2)
+
+    def operator_bytes(self, kernels: int) -> int:
+        """Return what the operators that are kept take when so many kernels are tried (bytes)."""
+        nodes, times = len(self.nodes), len(self.times)
+        return 8 * min(self._room, kernels) * (2 * nodes**2 + 2 * nodes * times + times**2)
 
     def _make(self, kernel: Kernel) -> Operators:
         force = _relaxation(self.nodes, kernel.rate)

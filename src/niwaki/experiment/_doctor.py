@@ -21,7 +21,8 @@ from niwaki.experiment._prepare import (
 )
 from niwaki.experiment._threads import use_threads
 
-_BASE_BYTES = 450e6  # Python, torch and the readers, before any data
+_BASE_BYTES = 490e6  # Python, torch and the readers, before any data
+_REPORT_BYTES = 200e6  # attribution works through the data in blocks that together take this
 _STATES_PER_EVALUATION = 6  # gene-sized tensors kept for the backward pass of one evaluation
 _EVALUATIONS = 8  # of the default solver per step
 _TIMED_GENES = 10  # whose search is timed
@@ -141,8 +142,9 @@ def search_cost(problem: Problem, material: Material) -> tuple[float, float]:
         search.search_target(target, search.features(target))
     per_gene = (time.perf_counter() - began) / max(len(few), 1)
     tables = search.state.odds.nbytes * _TABLES + problem.data.stack().nbytes * _PATHS
+    tables += sum(grid.operator_bytes(search.kernels_tried) for grid in search.panel.grids)
     tables += (_SMOOTHED_TOGETHER * len(problem.genes)) ** 2 * 8 * _SQUARES * search.joint
-    return smoothing + per_gene * len(moving) * problem.config.passes, (_BASE_BYTES + tables) / 1e6
+    return smoothing + per_gene * len(moving) * problem.config.passes, (_BASE_BYTES + _REPORT_BYTES + tables) / 1e6
 
 
 def time_epoch(problem: Problem) -> float:
@@ -166,4 +168,4 @@ def memory_bytes(problem: Problem, parameters: int) -> float:
     weights = parameters * 4 * 8  # weight, gradient, two moments, masks, best copy, checkpoint
     states = genes * min(batch, pairs) * 4 * _EVALUATIONS * _STATES_PER_EVALUATION
     data = genes * pairs * (8 + 4) * 4
-    return _BASE_BYTES + weights + states + data
+    return _BASE_BYTES + _REPORT_BYTES + weights + states + data

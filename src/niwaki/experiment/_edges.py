@@ -94,6 +94,11 @@ class EdgeSearch:
         few = len(mine) <= self.panel.rows // 4
         return Support([int(j) for j in mine] if few and kernel.rate > 0 else [])
 
+    @property
+    def kernels_tried(self) -> int:
+        """Number of kernels that a search may look at (count)."""
+        return self._lattice.size
+
     def step(self) -> None:
         """Smooth, prune and regrow every target, and learn law and trust again."""
         if not self.state.coefficients:
