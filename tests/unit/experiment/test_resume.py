@@ -8,7 +8,7 @@ import time
 import pytest
 from unit.experiment.study import results, small, write_study
 
-from niwaki.core import RunFolderError
+from niwaki.core import DivergedError, RunFolderError
 from niwaki.experiment import _arm, _fit, fit, make_material, read_material, resume
 
 ALONE = {"controls": False}
@@ -81,6 +81,31 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     resume(out)
     assert (out / "DONE").exists()
     assert results(out) == whole(case)
+
+
+@pytest.mark.parametrize("save_every", [-1.0, math.inf], ids=["every epoch", "never"])
+def test_a_run_whose_training_diverges_keeps_what_was_good_and_can_go_on(
+    save_every, inputs, material, whole, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(_arm, "_SAVE_EVERY_S", save_every)
+    epochs, train = iter(range(1, 99)), _arm.train_epoch
+
+    def diverge(training, *args, **kwargs):
+        found = train(training, *args, **kwargs)
+        if next(epochs) == 6:
+            training.field.output_sum.data.fill_(math.nan)
+            raise DivergedError("not finite", place=(3, 1))
+        return found
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(_arm, "train_epoch", diverge)
+        with pytest.raises(DivergedError, match="gene .* of trajectory"):
+            fit(material, small(), out=out, inputs=inputs)
+    assert not (out / "DONE").exists()
+    assert list(out.rglob("round_*.safetensors"))
+    resume(out)
+    assert results(out) == whole("dash")
 
 
 def test_a_run_interrupted_before_its_results_are_written_continues(
