@@ -1,5 +1,7 @@
 """Small teachers, and the loop that trains them."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -54,61 +56,90 @@ class ResidualMaps(nn.Module):
         return found
 
 
-def perceptron(length: int) -> nn.Module:
-    """Return a network of two hidden layers of 32 rectified units."""
+def perceptron(length: int, *, width: int = 32) -> nn.Module:
+    """Return a network of two hidden layers of `width` rectified units."""
     return nn.Sequential(
-        nn.Linear(length, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1)
+        nn.Linear(length, width),
+        nn.ReLU(),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.Linear(width, 1),
     )
 
 
 def train_teacher(
-    teacher: nn.Module, task: Task, *, epochs: int, seed: int, batch: int = 100, rate: float = 0.01
+    teacher: nn.Module,
+    task: Task,
+    *,
+    epochs: int,
+    seed: int,
+    batch: int = 100,
+    rate: float = 0.01,
+    tries: int = 1,
 ) -> nn.Module:
     """Train on squared errors with Adam and a falling rate, and keep the best epoch.
 
-    A fifth of the training samples decides which epoch is best; the task's held-out samples stay
-    unseen. The teacher comes back in eval mode and without gradients of its weights.
+    A fifth of the training samples decides which epoch of which try is best; the task's held-out
+    samples stay unseen. The teacher comes back in eval mode and without gradients of its weights.
 
     Parameters
     ----------
     teacher
-        Fresh network; its weights are drawn anew from `seed`.
+        Network; its weights are drawn anew from `seed`.
     task
         Training samples.
     epochs
-        Passes (count).
+        Passes of each try (count).
     seed
         Of weights and batches.
     batch, rate
         Samples per step (count), and the first learning rate.
+    tries
+        Fresh starts, for networks whose training sometimes fails (count).
     """
     generator = torch.Generator().manual_seed(seed)
-    draw_weights(teacher, generator)
     y = torch.from_numpy(task.y).float()
     centre, spread = y.mean(), y.std()
     y = (y - centre) / spread
     order = torch.randperm(len(y), generator=generator)
     held, used = order[: len(y) // 5], order[len(y) // 5 :]
-    optimiser = torch.optim.Adam(teacher.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, rate / 50)
-    best, kept = float("inf"), {k: v.clone() for k, v in teacher.state_dict().items()}
-    for _ in range(epochs):
-        teacher.train()
-        for index in used[torch.randperm(len(used), generator=generator)].split(batch):
-            optimiser.zero_grad()
-            (teacher(task.x[index]).squeeze(1) - y[index]).square().mean().backward()
-            nn.utils.clip_grad_norm_(teacher.parameters(), 1.0)
-            optimiser.step()
-        schedule.step()
-        teacher.eval()
-        with torch.no_grad():
-            parts = [teacher(task.x[i]).squeeze(1) for i in held.split(500)]
-            loss = float((torch.cat(parts) - y[held]).square().mean())
-        if loss < best:
-            best, kept = loss, {k: v.clone() for k, v in teacher.state_dict().items()}
+    best, kept = float("inf"), teacher.state_dict()
+    for _ in range(tries):
+        draw_weights(teacher, generator)
+        optimiser = torch.optim.Adam(teacher.parameters(), lr=rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, rate / 50)
+        for _ in range(epochs):
+            shuffled = used[torch.randperm(len(used), generator=generator)]
+            _epoch(teacher, optimiser, task.x, y, shuffled.split(batch))
+            schedule.step()
+            loss = _loss(teacher, task.x, y, held)
+            if loss < best:
+                best, kept = loss, {k: v.clone() for k, v in teacher.state_dict().items()}
     teacher.load_state_dict(kept)
     teacher.eval().requires_grad_(False)
     return Scaled(teacher, float(centre), float(spread)).eval()
+
+
+def _epoch(
+    teacher: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    x: Tensor,
+    y: Tensor,
+    batches: Sequence[Tensor],
+) -> None:
+    teacher.train()
+    for index in batches:
+        optimiser.zero_grad()
+        (teacher(x[index]).squeeze(1) - y[index]).square().mean().backward()
+        nn.utils.clip_grad_norm_(teacher.parameters(), 1.0)
+        optimiser.step()
+
+
+@torch.no_grad()
+def _loss(teacher: nn.Module, x: Tensor, y: Tensor, held: Tensor) -> float:
+    teacher.eval()
+    parts = [teacher(x[i]).squeeze(1) for i in held.split(500)]
+    return float((torch.cat(parts) - y[held]).square().mean())
 
 
 class Scaled(nn.Module):

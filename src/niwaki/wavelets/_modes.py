@@ -53,8 +53,13 @@ def extension_index(length: int, taps: int, extension: Extension) -> np.ndarray:
     count = coefficient_count(length, taps, extension)
     circular = extension.startswith("periodization")
     first = 1 - taps // 2 if circular else 2 - taps
-    places = np.arange(first, first + 2 * (count - 1) + taps)
-    if circular:
+    return extended_places(first, 2 * (count - 1) + taps, length=length, extension=extension)
+
+
+def extended_places(first: int, count: int, *, length: int, extension: Extension) -> np.ndarray:
+    """Return which sample of a signal stands at places `first` and on; -1 stands for zero."""
+    places = np.arange(first, first + count)
+    if extension.startswith("periodization"):
         index = places % (length + length % 2)
         gap = _OUTSIDE if extension == "periodization-zero" else length - 1
         return np.where(index < length, index, gap)

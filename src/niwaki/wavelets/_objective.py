@@ -133,6 +133,17 @@ class Objective:
             return self  # a rare response: too few samples to see it
         return self.over(signals, gradients)
 
+    def parts(self, values: int) -> list["Objective"]:
+        """Return objectives over consecutive samples of about so many values each.
+
+        Their sums add up to the sums of this one.
+        """
+        size = max(1, values * len(self.signals) // self.signals.numel())
+        if size >= len(self.signals):
+            return [self]
+        cut = zip(self.signals.split(size), self.gradients.split(size, 1), strict=True)
+        return [self.over(x, g) for x, g in cut]
+
     def over(self, signals: Tensor, gradients: Tensor) -> "Objective":
         """Return the same objective over parts of its data, which need no second check."""
         made = _copy(self, signals=signals, gradients=gradients)
@@ -157,13 +168,18 @@ class Objective:
         angles
             Free angles (radians).
         """
+        raw = self.sums(angles)
+        return raw / raw.new_tensor(self.scale)
+
+    def sums(
+        self, angles: Float[Tensor, "candidate filter free"]
+    ) -> Float[Tensor, "candidate score"]:
+        """Return both L1 norms themselves (data units; output units per data unit)."""
         x = self.signals
         lows = self.layout.lows(angles.to(x.device, x.dtype))
         if self.layout.axes == 1 and x.shape[-1] <= DENSE:
-            raw = self._dense(lows)
-        else:
-            raw = torch.stack([self._banded(low) for low in lows])
-        return raw / raw.new_tensor(self.scale)
+            return self._dense(lows)
+        return torch.stack([self._banded(low) for low in lows])
 
     def _extensions(self) -> tuple[Extension, Extension]:
         return self.mode, adjoint_extension(self.mode)
