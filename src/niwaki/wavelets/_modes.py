@@ -78,19 +78,22 @@ def extended_places(first: int, count: int, *, length: int, extension: Extension
 def level_design(
     length: int, taps: int, extension: Extension, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Return which tap multiplies which sample: ``[coefficient * sample, tap]``.
+    """Return which tap multiplies which sample: ``[2 * coefficient * sample, tap]``.
 
-    Times a filter this is the matrix of one level; where an end makes two taps meet one sample,
-    both count.
+    Times a low-pass filter this is the matrix of one level, rows of the low band before those of
+    the high band, whose filter is the reversed one with alternating sign. Where an end makes two
+    taps meet one sample, both count.
     """
     count = coefficient_count(length, taps, extension)
     index = extension_index(length, taps, extension)
-    design = np.zeros((count, length, taps))
+    low = np.zeros((count, length, taps))
     for tap in range(taps):
         sample = index[2 * np.arange(count) + taps - 1 - tap]
         inside = sample != _OUTSIDE
-        design[np.flatnonzero(inside), sample[inside], tap] = 1
-    return torch.as_tensor(design.reshape(count * length, taps), dtype=dtype, device=device)
+        low[np.flatnonzero(inside), sample[inside], tap] = 1
+    high = low[..., ::-1] * (-1.0) ** np.arange(taps)
+    both = np.concatenate([low, high]).reshape(-1, taps)
+    return torch.as_tensor(both, dtype=dtype, device=device)
 
 
 @lru_cache(maxsize=64)
