@@ -156,7 +156,10 @@ class Scaled(nn.Module):
 
 
 def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw every weight anew, evenly within one over the root of its inputs (PyTorch's default)."""
+    """Draw every weight anew, evenly within one over the root of its inputs (PyTorch's default).
+
+    Forget gates start one higher, open, without which an LSTM often learns nothing of its start.
+    """
     for part in module.modules():
         for weight in part.parameters(recurse=False):
             if isinstance(part, nn.BatchNorm2d):
@@ -168,3 +171,6 @@ def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
                 bound = float(main[0].numel()) ** -0.5 if isinstance(main, Tensor) else 0.1
             with torch.no_grad():
                 weight.uniform_(-bound, bound, generator=generator)
+        if isinstance(part, nn.LSTM):
+            with torch.no_grad():
+                part.bias_ih_l0[part.hidden_size : 2 * part.hidden_size] += 1

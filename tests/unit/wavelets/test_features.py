@@ -96,6 +96,23 @@ def test_noise_explains_nothing(rng):
     assert found.r2 < 0.05
 
 
+def test_a_feature_that_is_rounding_has_no_weight(rng):
+    x = rng.normal(size=(80, 3))
+    x[:, 1] *= 1e-9  # noise, but for a sample to come
+    y = x[:, 0] + 0.1 * rng.normal(size=80)
+    for kind in ("linear", "ridge", "lasso"):
+        fitted = fit_readout(x, y, kind=kind)
+        assert fitted.weights[1] == 0.0
+        assert abs(fitted.predict(np.array([[0.0, 5.0, 0.0]]))[0]) < 1.0
+    assert fit_readout(np.ones((80, 2)), y).used == 0
+
+
+def test_features_that_agree_but_for_rounding_share_their_weight(rng):
+    x = rng.normal(size=(80, 1))
+    twice = np.hstack([x, x + 1e-9 * rng.normal(size=x.shape)])
+    assert np.allclose(fit_readout(twice, 2 * x[:, 0] + 1).weights, 1.0, atol=1e-3)
+
+
 def test_groups_are_never_split(rng):
     """Copies of one sample in training and test would look like knowledge."""
     features, response = (
