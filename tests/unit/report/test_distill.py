@@ -100,11 +100,11 @@ def test_without_a_response_and_with_images_there_are_fewer_parts():
 
 def test_an_image_is_drawn_band_by_band():
     plain = record(images=True)
-    drawn = [b.model_copy(update={"map": [[0, 1], [2, 3]], "map_attributions": [[0, 0]]})
+    drawn = [b.model_copy(update={"map": [[0.0, 1.0], [2.0, 3.0]], "map_attributions": [[0.0, 0.0]]})
              for b in plain.bands]  # fmt: skip
     page = build_distill_report(plain.model_copy(update={"bands": drawn}))
     assert "One image." in page
-    assert page.count("fill-opacity") == 6  # three shades of each of two bands; nothing of zeros
+    assert page.count("fill-opacity") == 6  # three shades in each of two bands; none for zeros
 
 
 def test_a_record_comes_back_from_its_file():
