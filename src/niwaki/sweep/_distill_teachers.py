@@ -178,4 +178,5 @@ def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
                 weight.uniform_(-bound, bound, generator=generator)
         if isinstance(part, nn.LSTM):
             with torch.no_grad():
-                part.bias_ih_l0[part.hidden_size : 2 * part.hidden_size] += 1
+                forget = slice(part.hidden_size, 2 * part.hidden_size)
+                dict(part.named_parameters())["bias_ih_l0"][forget] += 1

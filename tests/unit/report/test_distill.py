@@ -100,8 +100,8 @@ def test_without_a_response_and_with_images_there_are_fewer_parts():
 
 def test_an_image_is_drawn_band_by_band():
     plain = record(images=True)
-    drawn = [b.model_copy(update={"map": [[0.0, 1.0], [2.0, 3.0]], "map_attributions": [[0.0, 0.0]]})
-             for b in plain.bands]  # fmt: skip
+    maps = {"map": [[0.0, 1.0], [2.0, 3.0]], "map_attributions": [[0.0, 0.0]]}
+    drawn = [band.model_copy(update=maps) for band in plain.bands]
     page = build_distill_report(plain.model_copy(update={"bands": drawn}))
     assert "One image." in page
     assert page.count("fill-opacity") == 6  # three shades in each of two bands; none for zeros
