@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -58,11 +59,23 @@ def top_coefficients(
     parts = []
     for band in _each(bands):
         flat = band.flatten(1) if signed else band.flatten(1).abs()
-        values, places = flat.topk(min(count, flat.shape[1]), dim=1)
-        parts.append(values)
-        if positions:
-            parts.append(places.to(values.dtype) / max(flat.shape[1] - 1, 1))
+        most = min(count, flat.shape[1])
+        if not positions:
+            parts.append(_largest(flat, most))
+            continue
+        values, places = flat.topk(most, dim=1)
+        parts += [values, places.to(values.dtype) / max(flat.shape[1] - 1, 1)]
     return torch.cat(parts, 1)
+
+
+def _largest(rows: Tensor, count: int) -> Tensor:
+    """Return the largest values of each row in falling order."""
+    if rows.device.type != "cpu" or rows.requires_grad:
+        return rows.topk(count, dim=1).values
+    split = rows.shape[1] - count  # NumPy's partition takes a third of the time of topk
+    found = np.partition(rows.numpy(), split, axis=1)[:, split:]
+    found.sort(axis=1)
+    return torch.from_numpy(found[:, ::-1].copy())
 
 
 def _each(bands: Sequence[Tensor | Sequence[Tensor]]) -> list[Tensor]:

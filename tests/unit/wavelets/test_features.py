@@ -40,6 +40,15 @@ def test_top_coefficients_are_those_of_sorted_lists(normal):
         assert np.allclose(fast[i], slow_top([b[i].tolist() for b in bands], 4))
 
 
+def test_top_coefficients_are_the_same_with_a_gradient(normal):
+    band = normal(7, 12)
+    plain = top_coefficients([band], count=5)
+    recorded = top_coefficients([band.clone().requires_grad_()], count=5)
+    assert torch.equal(plain, recorded.detach())
+    assert torch.equal(plain, top_coefficients([band], count=5, positions=True)[:, :5])
+    assert recorded.requires_grad
+
+
 def test_absolute_ranking_forgets_signs_and_positions_are_shares(normal):
     band = normal(6, 9)
     assert torch.equal(
