@@ -10,9 +10,11 @@ axis, as there. Both sides take the same batch, on one thread, and processor tim
 import argparse
 import json
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import ptwt
@@ -23,26 +25,31 @@ from torch.nn import functional
 
 from niwaki.wavelets import (
     MODES,
+    RATIOS,
     Layout,
     Objective,
     SearchOptions,
     WaveletTransform,
     coefficient_attributions,
     coefficient_attributions2,
+    complete_angles,
     dwt,
     dwt2,
+    filter_from_angles,
     flat_bands,
     high_pass,
     idwt,
     idwt2,
     input_gradients,
     named_filter,
+    project,
     search_path,
     trim_attributions,
     wavelet_distance,
 )
 
 Row = dict[str, object]
+Pair = tuple[Callable, Callable]
 RIVAL = "original formulation (free taps, penalties, autograd through inverse and network)"
 
 
@@ -241,15 +248,23 @@ def milliseconds(call: Callable[[], object]) -> float:
 
 
 def interleave(
-    ours: Callable[[], object], rival: Callable[[], object], *, repeats: int, inner: int = 1
+    ours: Callable[[], object], rival: Callable[[], object], *, repeats: int, block_ms: float = 30
 ) -> tuple[list[float], list[float]]:
-    """Time both in turn, so that a busy machine slows both alike."""
-    ours(), rival(), ours()
-    our_times, rival_times = [], []
+    """Time blocks of both in turn, so that a busy machine slows both alike.
+
+    A block is as many calls in a row as a training loop would make in `block_ms`: each side then
+    finds its own data in the cache.
+    """
+    times: tuple[list[float], list[float]] = ([], [])
+    counts = []
+    for call in (ours, rival):
+        call()
+        once = min(milliseconds(call) for _ in range(3))
+        counts.append(max(1, math.ceil(block_ms / max(once, 1e-3))))
     for _ in range(repeats):
-        our_times += [milliseconds(ours) for _ in range(inner)]
-        rival_times.append(milliseconds(rival))
-    return our_times, rival_times
+        for call, count, found in zip((ours, rival), counts, times, strict=True):
+            found.append(milliseconds(lambda c=call, n=count: [c() for _ in range(n)]) / count)
+    return times
 
 
 def speed_row(
@@ -312,8 +327,8 @@ def step_rows(quick: bool) -> list[Row]:
         times = interleave(
             our_step(teacher, x, level, targets),
             rival_step(teacher, x, level, targets),
-            repeats=(2 if quick else 5) if heavy else (5 if quick else 25),
-            inner=3 if heavy else 5,
+            repeats=(2 if quick else 7) if heavy else (5 if quick else 25),
+            block_ms=100 if heavy else 30,
         )
         once = milliseconds(
             lambda t=teacher, v=x, n=targets: input_gradients(t, v, targets=range(n), chunk=len(v))
@@ -350,56 +365,61 @@ def transform_rows(quick: bool) -> list[Row]:
     x, images = normal(64, 4096), normal(16, 256, 256)
     rows = []
 
-    def timed(name: str, pairs: list[tuple[Callable, Callable]], grad: bool, inverse: bool) -> None:
-        def make(forward: Callable, backward: Callable) -> Callable[[], None]:
-            def call() -> None:
-                low = named_filter("db5", torch.float32).clone().requires_grad_(grad)
-                with torch.set_grad_enabled(grad):
-                    bands = forward(low)
-                    total = _total(backward(bands, low) if inverse else bands)
-                    if grad:
-                        total.backward()
-
-            return call
-
-        calls = [make(*pair) for pair in pairs]
+    def timed(name: str, rival: str, pairs: list[Pair], grad: bool, inverse: bool) -> None:
         kind = "fwd" + ("+inverse" if inverse else "") + (" + dL/dh" if grad else "")
+        calls = [_call(*pair, grad, inverse) for pair in pairs]
         times = interleave(calls[0], calls[1], repeats=5 if quick else 21)
-        rows.append(speed_row(f"transform: {name}, {kind}", times, f"ptwt {_version()}", 1.0))
+        rows.append(speed_row(f"transform: {name}, {kind}", times, f"ptwt {_version()} {rival}", 1))
 
+    signals = _ours(x, 4), _theirs(x, 4)
+    own = (
+        lambda low: dwt2(images, low, level=4),
+        lambda bands, low: idwt2(bands, low, shape=(256, 256)),
+    )
+    whole = (
+        lambda low: ptwt.wavedec2(images, LearnableBank(low), mode="zero", level=4),
+        lambda bands, low: ptwt.waverec2(bands, LearnableBank(low)),
+    )
+    separable = (
+        lambda low: ptwt.fswavedec2(images, LearnableBank(low), mode="zero", level=4),
+        lambda bands, low: ptwt.fswaverec2(bands, LearnableBank(low)),
+    )
     for grad in (False, True):
         for inverse in (False, True):
-            timed(
-                "1-d 64 x 4096",
-                [
-                    (
-                        lambda low: dwt(x, low, level=4),
-                        lambda bands, low: idwt(bands, low, length=4096),
-                    ),
-                    (
-                        lambda low: ptwt.wavedec(x, LearnableBank(low), mode="zero", level=4),
-                        lambda bands, low: ptwt.waverec(bands, LearnableBank(low)),
-                    ),
-                ],
-                grad,
-                inverse,
-            )
-            timed(
-                "2-d 16 x 256 x 256",
-                [
-                    (
-                        lambda low: dwt2(images, low, level=4),
-                        lambda bands, low: idwt2(bands, low, shape=(256, 256)),
-                    ),
-                    (
-                        lambda low: ptwt.wavedec2(images, LearnableBank(low), mode="zero", level=4),
-                        lambda bands, low: ptwt.waverec2(bands, LearnableBank(low)),
-                    ),
-                ],
-                grad,
-                inverse,
-            )
+            timed("1-d 64 x 4096", "wavedec", list(signals), grad, inverse)
+            timed("2-d 16 x 256 x 256", "wavedec2", [own, whole], grad, inverse)
+            timed("2-d 16 x 256 x 256", "fswavedec2", [own, separable], grad, inverse)
+    for count, length in ((5872, 40), (100_000, 64), (4000, 512), (1000, 4096)):
+        data = normal(count // 20 if quick else count, length)
+        pairs = [_ours(data, 4), _theirs(data, 4)]
+        timed(f"data set {len(data)} x {length}", "wavedec", pairs, True, False)
     return rows
+
+
+def _call(forward: Callable, backward: Callable, grad: bool, inverse: bool) -> Callable[[], None]:
+    def call() -> None:
+        low = named_filter("db5", torch.float32).clone().requires_grad_(grad)
+        with torch.set_grad_enabled(grad):
+            bands = forward(low)
+            total = _total(backward(bands, low) if inverse else bands)
+            if grad:
+                total.backward()
+
+    return call
+
+
+def _ours(x: Tensor, level: int) -> "Pair":
+    return (
+        lambda low: dwt(x, low, level=level),
+        lambda bands, low: idwt(bands, low, length=x.shape[-1]),
+    )
+
+
+def _theirs(x: Tensor, level: int) -> "Pair":
+    return (
+        lambda low: ptwt.wavedec(x, LearnableBank(low), mode="zero", level=level),
+        lambda bands, low: ptwt.waverec(bands, LearnableBank(low)),
+    )
 
 
 def _version() -> str:
@@ -444,6 +464,66 @@ def exactness_rows() -> list[Row]:
         ),
         value_row(
             "reconstruction, any angles, float32", worst_back[torch.float32], "largest error", 1e-5
+        ),
+        *fit_rows(),
+        *published_rows(),
+    ]
+
+
+def fit_rows() -> list[Row]:
+    """Measure reconstruction after fits along a whole path, in every mode and both precisions."""
+    rows = []
+    for dtype, bound in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        x, g = normal(100, 40, dtype=dtype), normal(100, 40, seed=1, dtype=dtype)
+        worst = 0.0
+        for mode in MODES:
+            objective = Objective(x, g[None], Layout(10, 3), mode)
+            path = search_path(
+                objective,
+                ratios=(*RATIOS[::4], math.inf),
+                options=SearchOptions(beam=4),
+                rng=np.random.default_rng(0),
+            )
+            for point in path.points:
+                low = objective.layout.lows(point.angles).to(dtype)
+                back = idwt(dwt(x, low, level=3, mode=mode), low, length=40, mode=mode)
+                worst = max(worst, float((back - x).abs().max()))
+        kind = str(dtype).removeprefix("torch.")
+        rows.append(
+            value_row(
+                f"reconstruction after fits, any gamma, {kind}", worst, "largest error", bound
+            )
+        )
+    return rows
+
+
+def published_rows() -> list[Row]:
+    """Measure the error of the filters learned in the original study, and once projected."""
+    folder = os.environ.get("NIWAKI_DATA")
+    path = Path(folder or ".") / "awd" / "biology_learned_lowpass_filters.csv"
+    if not path.exists():
+        return []
+    table = np.loadtxt(path, delimiter=",", skiprows=1)
+    x, found, after, apart = normal(100, 40, dtype=torch.float64), [], [], []
+    for taps in torch.from_numpy(table[:, 3:].copy()):
+        free, distance = project(taps)
+        nearest = filter_from_angles(complete_angles(free))
+        apart.append(distance)
+        for low, errors in ((taps, found), (nearest, after)):
+            back = idwt(dwt(x, low, level=4), low, length=40)
+            errors.append(float((back - x).square().sum(1).mean()))
+    name = f"{len(table)} filters of the original study"
+    return [
+        value_row(
+            f"{name}: distance to the nearest wavelet, largest", max(apart), "distance", 0.05
+        ),
+        value_row(
+            f"{name}: squared error per sample of noise, once projected, largest",
+            max(after),
+            "squared error",
+            1e-20,
+            before_projection=max(found),
+            median_before_projection=float(np.median(found)),
         ),
     ]
 
@@ -569,6 +649,7 @@ def study_row(quick: bool) -> Row:
         "ratio": rival / ours,
         "target_at_most": 60,
         "searches": len(path.history),
+        "points": len(path.points),
     }
 
 
@@ -602,6 +683,8 @@ def as_table(rows: list[Row]) -> str:
         bound = row.get("target_ratio")
         target = f">= {bound:g}" if bound else f"<= {row['target_at_most']:g} {row['unit']}"
         lines.append(f"{row['name']:72} {row['ours']:10.3g} {rival:>10} {ratio:>7}  {target}")
+        if "before_projection" in row:
+            lines[-1] += f" (before: {row['before_projection']:.3g})"
         if "cpu_seconds" in row:
             lines[-1] += f" in {row['cpu_seconds']:.1f} CPU s"
     lines.append(f"steps: {RIVAL}")

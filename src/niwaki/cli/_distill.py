@@ -41,7 +41,10 @@ def distill(
     attribution: Annotated[
         str, typer.Option(help="saliency, input_x_gradient or integrated_gradients.")
     ] = "saliency",
-    target: Annotated[int, typer.Option(help="Output of the model, counted from 0.", min=0)] = 0,
+    target: Annotated[
+        list[int] | None,
+        typer.Option(help="Output of the model, counted from 0; may be repeated. Default: 0."),
+    ] = None,
     compare: Annotated[
         str, typer.Option(help="Named wavelet to start from and to compare with.")
     ] = "db5",
@@ -55,6 +58,9 @@ def distill(
     ] = False,
     absolute: Annotated[
         bool, typer.Option("--absolute", help="Rank coefficients by absolute value.")
+    ] = False,
+    shifts: Annotated[
+        bool, typer.Option("--shifts", help="Rank coefficients at every shift, for top of signals.")
     ] = False,
     per_level: Annotated[
         bool, typer.Option("--per-level", help="Give every level a filter of its own.")
@@ -85,13 +91,14 @@ def distill(
         attribution=attribution,
         per_level=per_level,
         per_axis=per_axis,
-        target=target,
+        targets=tuple(target or (0,)),
         compare=compare,
         readout=readout,
         features=features,
         count=count,
         positions=positions,
         signed=not absolute,
+        shifts=shifts,
         held_out=held_out,
         points=points,
         beam=beam,

@@ -104,6 +104,9 @@ class BandSummary(Record):
         Share of the energy of signals and of attributions.
     example, example_attributions
         Coefficients of one signal, and their attributions; empty for images.
+    map, map_attributions
+        The same for one image, as sizes over all orientations, at most 24 by 24 places of which
+        each is the largest around it; empty for signals.
     """
 
     name: str
@@ -113,6 +116,8 @@ class BandSummary(Record):
     attributions: float
     example: list[float] = Field(default_factory=list)
     example_attributions: list[float] = Field(default_factory=list)
+    map: list[list[float]] = Field(default_factory=list)
+    map_attributions: list[list[float]] = Field(default_factory=list)
 
 
 class DistillRecord(Record):

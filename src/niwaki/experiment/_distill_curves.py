@@ -10,9 +10,13 @@ from niwaki.wavelets import (
     band_shares,
     cascade,
     coefficient_attributions,
+    coefficient_attributions2,
     dwt,
+    dwt2,
     frequency_response,
 )
+
+_PLACES = 24  # of a drawn band of an image, along either axis
 
 
 def wavelet_curves(name: str, low: Tensor, beside: Tensor | None = None) -> WaveletCurves:
@@ -74,7 +78,7 @@ def band_summaries(
     point, layout, mode
         The wavelet.
     example
-        Sample to show, for signals (index).
+        Sample to show (index).
     """
     data = band_shares(x, point=point, layout=layout, mode=mode)
     flat = gradients.flatten(0, 1)
@@ -88,6 +92,7 @@ def band_summaries(
         coefficients = [b.tolist() for b in dwt(one, low, level=level, mode=mode)]
         found = coefficient_attributions(gradient, low, level=level, mode=mode)
         attributions = [b.tolist() for b in found]
+    maps = _maps(x, gradients, point, layout, mode, example) if layout.axes == 2 else {}
     names = [f"A{level}", *(f"D{j}" for j in range(level, 0, -1))]
     depths = [level, *range(level, 0, -1)]
     return [
@@ -99,6 +104,33 @@ def band_summaries(
             attributions=attributed[i],
             example=coefficients[i],
             example_attributions=attributions[i],
+            map=maps.get("map", {}).get(i, []),
+            map_attributions=maps.get("map_attributions", {}).get(i, []),
         )
         for i, (name, depth) in enumerate(zip(names, depths, strict=True))
     ]
+
+
+def _maps(
+    x: Tensor, gradients: Tensor, point: Point, layout: Layout, mode: str, example: int
+) -> dict[str, dict[int, list[list[float]]]]:
+    """Return the sizes of one image's coefficients and of their attributions, band by band."""
+    low, level = layout.lows(point.angles).to(x.dtype), layout.level
+    found = {
+        "map": dwt2(x[example], low, level=level, mode=mode),
+        "map_attributions": coefficient_attributions2(
+            gradients[0, example], low, level=level, mode=mode
+        ),
+    }
+    return {
+        name: {i: _pooled(band) for i, band in enumerate(bands)} for name, bands in found.items()
+    }
+
+
+def _pooled(band: Tensor | tuple[Tensor, ...]) -> list[list[float]]:
+    sizes = band.abs() if isinstance(band, Tensor) else torch.stack(band).square().sum(0).sqrt()
+    shape = (min(_PLACES, sizes.shape[0]), min(_PLACES, sizes.shape[1]))
+    pooled: list[list[float]] = torch.nn.functional.adaptive_max_pool2d(sizes[None], shape)[
+        0
+    ].tolist()
+    return pooled

@@ -32,13 +32,13 @@ class DistillConfig:
     ----------
     taps, level, mode, attribution, per_level, per_axis
         As for `niwaki.wavelets.WaveletDistiller`.
-    target
-        Output of the teacher (index).
+    targets
+        Outputs of the teacher to attribute (index); the first is what it says.
     compare
         Named wavelet that the result is compared with, and one start of the search.
     readout
         ``linear``, ``ridge`` or ``lasso``.
-    features, count, positions, signed
+    features, count, positions, signed, shifts
         Features of the linear model: see `niwaki.wavelets.FeatureOptions`.
     held_out
         Share of samples that only the final scores see (dimensionless).
@@ -56,13 +56,14 @@ class DistillConfig:
     attribution: str = "saliency"
     per_level: bool = False
     per_axis: bool = False
-    target: int = 0
+    targets: tuple[int, ...] = (0,)
     compare: str = "db5"
     readout: str = "linear"
     features: str = "top"
     count: int = 6
     positions: bool = False
     signed: bool = True
+    shifts: bool = False
     held_out: float = 0.25
     points: int = 20
     beam: int = 32
@@ -80,7 +81,9 @@ class DistillConfig:
 
     def feature_options(self) -> FeatureOptions:
         """Return the features of the linear model."""
-        return FeatureOptions(self.features, self.count, self.signed, self.positions)
+        return FeatureOptions(
+            self.features, self.count, self.signed, self.positions, shifts=self.shifts
+        )
 
     def ratios(self) -> tuple[float, ...]:
         """Return the points of the path (gamma / lambda)."""
@@ -154,6 +157,8 @@ def read_distill(
         )
     if config.features == "peaks" and values.ndim == 2:
         raise InputError(f"peak histograms need images, and {data} has signals; use top or all.")
+    if config.shifts and values.ndim == 3:
+        raise InputError(f"every shift needs signals, and {data} has images; use features peaks.")
     teacher, given = None, None
     if model.suffix == ".npy":
         given = read_signals(model, "gradients")
@@ -184,11 +189,12 @@ def _ask(
 ) -> tuple[Tensor, np.ndarray]:
     nodes = 64 if config.attribution == "integrated_gradients" else 0
     try:
-        outputs = teacher_outputs(teacher, x, targets=(config.target,))
-        gradients = input_gradients(teacher, x, targets=(config.target,), nodes=nodes)
+        outputs = teacher_outputs(teacher, x, targets=config.targets)
+        gradients = input_gradients(teacher, x, targets=config.targets, nodes=nodes)
     except (AssertionError, RuntimeError, IndexError, TypeError) as error:
         raise InputError(
             f"the model in {path} does not take signals of shape {tuple(x.shape[1:])} "
-            f"({str(error).splitlines()[0][:120]}); export it for one batch of such signals."
+            f"({str(error).splitlines()[0][:120]}); give one signal per row, of the length that "
+            "the model was exported for."
         ) from error
     return gradients, outputs[:, 0].double().numpy()

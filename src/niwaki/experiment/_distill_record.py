@@ -168,7 +168,7 @@ def _rows(material: DistillMaterial, config: DistillConfig, found: Found) -> lis
     teacher = material.teacher
     if teacher is None or material.outputs is None:
         return rows
-    seconds = cpu_seconds(lambda: teacher_outputs(teacher, x, targets=(config.target,)))
+    seconds = cpu_seconds(lambda: teacher_outputs(teacher, x, targets=config.targets[:1]))
     return [
         *rows,
         DistillRow(

@@ -77,7 +77,8 @@ def _table(path: Path, data: bytes) -> np.ndarray:
             found = _number(cell)
             if found is None:
                 raise InputError(
-                    f"{path} has '{cell}' as value {j + 1} of sample {i + 1}; expected a number."
+                    f"{path} has '{cell}' as value {j + 1} of sample {i + 1}; expected a number "
+                    "with a decimal point; fill what is missing, or leave that sample out."
                 )
             values[i, j] = found
     return values

@@ -176,7 +176,7 @@ def shares_figure(record: DistillRecord) -> Markup:
 def bands_figure(record: DistillRecord) -> Markup | None:
     """Return one signal, its coefficients band by band, and their attributions."""
     if not record.example:
-        return None
+        return _maps_figure(record) if any(b.map for b in record.bands) else None
     width, each = 940.0, 76.0
     count = len(record.bands) + 1
     height = 40.0 + each * count
@@ -216,6 +216,48 @@ def _stems(area: Panel, values: list[float], found: list[float], most: float) ->
             title = f"coefficient {number(value)}, attribution {number(attribution)}"
             parts.append(dot((x, y), radius, title=title, class_=f"mark {colour}"))
     return parts
+
+
+def _maps_figure(record: DistillRecord) -> Markup:
+    """Return the bands of one image above their attributions, as sizes over all orientations."""
+    side, gap, left = 140.0, 14.0, 92.0
+    width = left + len(record.bands) * (side + gap)
+    parts = [
+        text((0.0, 24.0 + side / 2), "coefficients", class_="note"),
+        text((0.0, 24.0 + side / 2 + side + gap), "attributions", class_="note"),
+    ]
+    for i, found in enumerate(record.bands):
+        x = left + i * (side + gap)
+        parts.append(text((x, 14.0), found.name, class_="hub-name"))
+        for row, (values, colour) in enumerate(((found.map, "c0"), (found.map_attributions, "c1"))):
+            parts += _cells(values, (x, 22.0 + row * (side + gap)), side, colour)
+    label = "Bands of one image and their attributions; the darker, the larger"
+    return drawing(parts, size=(width, 22.0 + 2 * (side + gap)), label=label)
+
+
+def _cells(
+    values: list[list[float]], corner: tuple[float, float], side: float, colour: str
+) -> list[Markup]:
+    """Return a square of cells in five shades, one path each, which keeps the page small."""
+    most = max((v for row in values for v in row), default=0.0) or 1.0
+    high, wide = side / len(values), side / len(values[0])
+    shades: dict[int, list[str]] = {}
+    for i, row in enumerate(values):
+        for j, value in enumerate(row):
+            shade = min(5, math.ceil(5 * value / most))
+            place = f"M{corner[0] + j * wide:.1f} {corner[1] + i * high:.1f}"
+            shades.setdefault(shade, []).append(f"{place}h{wide:.1f}v{high:.1f}h-{wide:.1f}z")
+    frame = element(
+        "rect", x=corner[0], y=corner[1], width=side, height=side, class_="frame", fill="none"
+    )
+    return [
+        *(
+            element("path", d="".join(found), class_=f"mark {colour}", fill_opacity=0.2 * shade)
+            for shade, found in sorted(shades.items())
+            if shade
+        ),
+        frame,
+    ]
 
 
 def periods(band: BandSummary) -> str:

@@ -3,21 +3,31 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from niwaki.core import ConfigError, Record
-from niwaki.sweep._distill_tasks import Task, gene_task, maps_task, synthetic_task, tracks_task
+from niwaki.sweep._distill_tasks import (
+    Task,
+    burst_task,
+    gene_task,
+    maps_task,
+    synthetic_task,
+    tracks_task,
+)
 from niwaki.sweep._distill_teachers import Recurrent, ResidualMaps, perceptron, train_teacher
 from niwaki.wavelets import (
     LAPLACE,
     RATIOS,
     ROBERTS,
+    DistilledModel,
     FeatureOptions,
     Layout,
     Objective,
+    Path,
     Point,
     SearchOptions,
     band_shares,
@@ -39,7 +49,7 @@ from niwaki.wavelets import (
 )
 
 DISTILL_TASKS = ("synthetic", "tracks", "maps", "gene")
-FIXED = "db5"
+FIXED, EVERY = "db5", ", every shift"
 # Share of explained variance on the real tracks, and root mean square error on the real maps in
 # units of the parameter times 100, from stored results of the original study.
 PUBLISHED: dict[tuple[str, str], dict[str, float]] = {
@@ -132,10 +142,8 @@ def _synthetic(seed: int, quick: bool, progress: Progress | None) -> list[Distil
     """Recover db5 from every start: one at a time by descent, and grown without any name."""
     task = synthetic_task(seed + 1, rows=4400 if quick else 55_000)
     teacher = train_teacher(perceptron(64), task, epochs=4 if quick else 20, seed=seed)
-    part = task.x[:2000]
-    gradients = input_gradients(teacher, part)
-    score = r2_score(task.test_y, teacher_outputs(teacher, task.test_x)[:, 0].double().numpy())
-    rows = [DistillBenchmarkRow(task="synthetic", seed=seed, method="teacher", r2=score)]
+    part, gradients = _asked(task, teacher)
+    rows = [_told("synthetic", task, teacher, seed)]
     alone = SearchOptions(beam=0, named=False, polish_steps=400)
     rng = np.random.default_rng(seed)
     noisy = np.asarray(start_angles(FIXED)[0]) + 0.3 * rng.normal(size=4)
@@ -145,11 +153,28 @@ def _synthetic(seed: int, quick: bool, progress: Progress | None) -> list[Distil
     cases += [("coif2", 12, "coif2"), ("db5, angles + 0.3 noise", 10, _taps(noisy))]
     for label, taps, start in cases:
         objective = Objective(part, gradients, Layout(taps, 4))
-        rows.append(_recovery(objective, label, seed, alone, (start,), None))
-    grown = Objective(part, gradients, Layout(10, 4))
+        rows.append(_recovery("synthetic", objective, label, seed, alone, (start,), None))
+    task = burst_task(seed + 1, rows=4400 if quick else 55_000)
+    burst = train_teacher(
+        perceptron(64, width=128), task, epochs=4 if quick else 30, seed=seed, rate=0.003
+    )
+    rows.append(_told("synthetic, burst", task, burst, seed))
     found = SearchOptions(named=False)
-    rows.append(_recovery(grown, "grown, no name given", seed, found, (), progress))
+    for name, (x, g) in (("synthetic", (part, gradients)), (rows[-1].task, _asked(task, burst))):
+        grown = Objective(x, g, Layout(10, 4))
+        rows.append(_recovery(name, grown, "grown, no name given", seed, found, (), progress))
     return rows
+
+
+def _asked(task: Task, teacher: torch.nn.Module) -> tuple[Tensor, Tensor]:
+    part = task.x[:2000]
+    return part, input_gradients(teacher, part)
+
+
+def _told(name: str, task: Task, teacher: torch.nn.Module, seed: int) -> DistillBenchmarkRow:
+    outputs = teacher_outputs(teacher, task.test_x)[:, 0].double().numpy()
+    score = r2_score(task.test_y, outputs)
+    return DistillBenchmarkRow(task=name, seed=seed, method="teacher", r2=score)
 
 
 def _taps(free: np.ndarray) -> Tensor:
@@ -157,6 +182,7 @@ def _taps(free: np.ndarray) -> Tensor:
 
 
 def _recovery(
+    name: str,
     objective: Objective,
     label: str,
     seed: int,
@@ -176,7 +202,7 @@ def _recovery(
     seconds = time.process_time() - began
     point = path.points[0]
     return DistillBenchmarkRow(
-        task="synthetic",
+        task=name,
         seed=seed,
         method=f"from {label}",
         distance=wavelet_distance(objective.layout.lows(point.angles)[0], FIXED),
@@ -189,9 +215,12 @@ def _recovery(
 def _tracks(seed: int, quick: bool, progress: Progress | None) -> list[DistillBenchmarkRow]:
     task = tracks_task(seed, rows=800 if quick else 5872)
     began = time.process_time()
-    teacher = train_teacher(Recurrent(), task, epochs=3 if quick else 40, seed=seed)
+    teacher = train_teacher(
+        Recurrent(), task, epochs=3 if quick else 40, seed=seed, tries=1 if quick else 3
+    )
     seconds = time.process_time() - began
-    return _compare("tracks", task, teacher, seconds, seed, FeatureOptions(), quick, progress)
+    study = _Study("tracks", task, teacher, seconds, seed, quick)
+    return study.rows({"": FeatureOptions(), EVERY: FeatureOptions(shifts=True)}, progress)
 
 
 def _gene(seed: int, quick: bool, progress: Progress | None) -> list[DistillBenchmarkRow]:
@@ -202,61 +231,85 @@ def _gene(seed: int, quick: bool, progress: Progress | None) -> list[DistillBenc
         began = time.process_time()
         teacher = train_teacher(perceptron(64), task, epochs=5 if quick else 40, seed=seed)
         seconds = time.process_time() - began
-        options = FeatureOptions("all")
-        name = f"gene, memory {memory:g}"
-        rows += _compare(name, task, teacher, seconds, seed, options, quick, progress)
+        study = _Study(f"gene, memory {memory:g}", task, teacher, seconds, seed, quick)
+        rows += study.rows({"": FeatureOptions("all")}, progress)
     return rows
 
 
-def _compare(
-    name: str,
-    task: Task,
-    teacher: torch.nn.Module,
-    seconds: float,
-    seed: int,
-    options: FeatureOptions,
-    quick: bool,
-    progress: Progress | None,
-) -> list[DistillBenchmarkRow]:
-    """Return the distilled model beside its ablation, a fixed wavelet and the teacher."""
-    began = time.process_time()
-    gradients = input_gradients(teacher, task.x)
-    layout = Layout(10, 4, task.x.ndim - 1)
-    path = search_path(
-        Objective(task.x, gradients, layout),
-        ratios=(0.0, 1.0, math.inf) if quick else RATIOS,
-        starts=(FIXED,),
-        options=SearchOptions(beam=4) if quick else None,
-        rng=np.random.default_rng(seed),
-        progress=progress,
-    )
-    readout = "ridge" if options.kind != "top" else "linear"
-    best, every = best_model(task.x, task.y, path, layout=layout, options=options, readout=readout)
-    spent = time.process_time() - began
-    fixed_point = Point(0.0, start_angles(FIXED)[0][None], math.nan, math.nan, FIXED)
-    fixed = fit_model(task.x, task.y, fixed_point, layout=layout, options=options, readout=readout)
-    rows = []
-    for method, model in (("distilled", best), ("no attribution", every[0]), (FIXED, fixed)):
-        guess = model.predict(task.test_x)
-        low = layout.lows(model.point.angles).reshape(-1, 10)[0]
-        rows.append(
-            DistillBenchmarkRow(
-                task=name,
-                seed=seed,
-                method=method,
-                r2=r2_score(task.test_y, guess),
-                rmse=float(np.sqrt(((guess - task.test_y) ** 2).mean())),
-                cv_r2=model.readout.r2,
-                distance=wavelet_distance(low, FIXED),
-                kept=kept_share(task.x, gradients, model.point, layout=layout),
-                parameters=model.parameters,
-                predict_seconds=model.seconds(task.test_x),
-                cpu_seconds=spent if method == "distilled" else None,
-                note=_scales(gradients, model.point, layout) if method != FIXED else "",
-                published=PUBLISHED.get((name, method)),
-            )
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """A task, its teacher and what training it cost (CPU seconds)."""
+
+    name: str
+    task: Task
+    teacher: torch.nn.Module
+    seconds: float
+    seed: int
+    quick: bool
+
+    def rows(
+        self, kinds: dict[str, FeatureOptions], progress: Progress | None
+    ) -> list[DistillBenchmarkRow]:
+        """Return the distilled model beside its ablation, a fixed wavelet and the teacher."""
+        task, began = self.task, time.process_time()
+        gradients = input_gradients(self.teacher, task.x, chunk=max(8, 2**19 // task.x[0].numel()))
+        layout = Layout(10, 4, task.x.ndim - 1)
+        path = search_path(
+            Objective(task.x, gradients, layout),
+            ratios=(0.0, 1.0, math.inf) if self.quick else RATIOS,
+            starts=(FIXED,),
+            options=SearchOptions(beam=4) if self.quick else None,
+            rng=np.random.default_rng(self.seed),
+            progress=progress,
         )
-    return [*rows, _teacher_row(name, task, teacher, seconds, seed)]
+        spent, rows = time.process_time() - began, []
+        for suffix, options in kinds.items():
+            rows += self._models(suffix, options, path, layout, gradients, spent)
+        return [*rows, _teacher_row(self.name, task, self.teacher, self.seconds, self.seed)]
+
+    def _models(
+        self,
+        suffix: str,
+        options: FeatureOptions,
+        path: Path,
+        layout: Layout,
+        gradients: Tensor,
+        spent: float,
+    ) -> list[DistillBenchmarkRow]:
+        x, y, began = self.task.x, self.task.y, time.process_time()
+        readout = "linear" if options.kind == "top" else "ridge"
+        best, every = best_model(x, y, path, layout=layout, options=options, readout=readout)
+        spent += time.process_time() - began
+        point = Point(0.0, start_angles(FIXED)[0][None], math.nan, math.nan, FIXED)
+        fixed = fit_model(x, y, point, layout=layout, options=options, readout=readout)
+        found = []
+        for method, model in (("distilled", best), ("no attribution", every[0]), (FIXED, fixed)):
+            scales = "" if model is fixed else _scales(gradients, model.point, layout)
+            row = self._row(method + suffix, model, layout, gradients, scales)
+            cost = spent if model is best else None
+            found.append(row.model_copy(update={"cpu_seconds": cost}))
+        return found
+
+    def _row(
+        self, method: str, model: DistilledModel, layout: Layout, gradients: Tensor, scales: str
+    ) -> DistillBenchmarkRow:
+        task = self.task
+        guess = model.predict(task.test_x)
+        low = layout.lows(model.point.angles).reshape(-1, layout.taps)[0]
+        return DistillBenchmarkRow(
+            task=self.name,
+            seed=self.seed,
+            method=method,
+            r2=r2_score(task.test_y, guess),
+            rmse=float(np.sqrt(((guess - task.test_y) ** 2).mean())),
+            cv_r2=model.readout.r2,
+            distance=wavelet_distance(low, FIXED),
+            kept=kept_share(task.x[:2000], gradients[:, :2000], model.point, layout=layout),
+            parameters=model.parameters,
+            predict_seconds=model.seconds(task.test_x, repeats=3),
+            note=scales,
+            published=PUBLISHED.get((self.name, method)),
+        )
 
 
 def _scales(gradients: Tensor, point: Point, layout: Layout) -> str:
@@ -286,14 +339,14 @@ def _teacher_row(
 
 
 def _maps(seed: int, quick: bool, progress: Progress | None) -> list[DistillBenchmarkRow]:
-    task = maps_task(seed, rows=80 if quick else 800, side=32 if quick else 64)
+    task = maps_task(seed, rows=80 if quick else 800, side=32 if quick else 256)
     began = time.process_time()
     teacher = train_teacher(
         ResidualMaps(), task, epochs=2 if quick else 12, seed=seed, batch=32, rate=3e-3
     )
     seconds = time.process_time() - began
     options = FeatureOptions("peaks", bins=6 if quick else 22)
-    rows = _compare("maps", task, teacher, seconds, seed, options, quick, progress)
+    rows = _Study("maps", task, teacher, seconds, seed, quick).rows({"": options}, progress)
     for name, kernels in (("laplace", LAPLACE), ("roberts", ROBERTS)):
         stack = torch.tensor(kernels, dtype=torch.float32).reshape(-1, 3, 3)
         rows.append(_kernel_row(task, name, stack, seed, options.bins))

@@ -46,6 +46,20 @@ def synthetic_task(seed: int, *, rows: int = 55_000) -> Task:
     return Task(x[:cut], y[:cut], x[cut:], y[cut:], 1 - 0.01 / float(y.var()))
 
 
+def burst_task(seed: int, *, rows: int = 55_000) -> Task:
+    """Return white signals whose response is the largest coefficient of db5 at its third level.
+
+    Squared, of coefficients 5 to 9, with noise of a tenth of its spread (dimensionless). Unlike
+    the linear task, which coefficient counts differs from sample to sample.
+    """
+    x = torch.from_numpy(np.random.default_rng(seed).normal(size=(rows, 64))).float()
+    signal = dwt(x, "db5", level=4)[2][:, 5:10].amax(1).square().double().numpy()
+    noise = 0.1 * signal.std()
+    y = signal + noise * np.random.default_rng(seed + 1).normal(size=rows)
+    cut = rows * 10 // 11
+    return Task(x[:cut], y[:cut], x[cut:], y[cut:], 1 - noise**2 / float(y.var()))
+
+
 def tracks_task(seed: int, *, rows: int = 5872, noise: float = 1.6) -> Task:
     """Return noisy tracks that rise, stay and fall; the response is how sharply they fall.
 
@@ -78,7 +92,7 @@ def tracks_task(seed: int, *, rows: int = 5872, noise: float = 1.6) -> Task:
     return Task(x[:cut], y[:cut], x[cut:], y[cut:], 1 / (1 + noise**2))
 
 
-def maps_task(seed: int, *, rows: int = 800, side: int = 64) -> Task:
+def maps_task(seed: int, *, rows: int = 800, side: int = 256) -> Task:
     """Return lognormal maps whose response is the strength of their structure, a continuous number.
 
     A stand-in for convergence maps, which are not public: a Gaussian field with a power law

@@ -46,6 +46,7 @@ from niwaki.wavelets._search import Path as Path
 from niwaki.wavelets._search import Point as Point
 from niwaki.wavelets._search import Step as Step
 from niwaki.wavelets._search import search_path as search_path
+from niwaki.wavelets._shifts import undecimated as undecimated
 from niwaki.wavelets._transform import dwt as dwt
 from niwaki.wavelets._transform import dwt2 as dwt2
 from niwaki.wavelets._transform import idwt as idwt

@@ -18,6 +18,7 @@ from niwaki.wavelets._gradients import (
     input_gradients,
 )
 from niwaki.wavelets._grow import Progress, SearchOptions
+from niwaki.wavelets._inputs import apart, as_signals, members, parts_of
 from niwaki.wavelets._modes import Mode, check_mode
 from niwaki.wavelets._objective import Layout, Objective
 from niwaki.wavelets._search import RATIOS, Path, search_path
@@ -35,7 +36,8 @@ class WaveletDistiller:
     ``|W X|_1 + ratio * |W G|_1`` over the angles that make W, both parts free of scale. It needs no
     penalty for reconstruction: every candidate is orthonormal.
 
-    The interface is scikit-learn's (`fit`, `transform`, `get_params`, `set_params`).
+    The interface is scikit-learn's, so that it takes part in pipelines and searches; teacher or
+    gradients go to `fit`, there as ``waveletdistiller__teacher=``.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ class WaveletDistiller:
         The ratio whose wavelet is used at the end: the point of the path nearest to it
         (dimensionless).
     targets
-        Outputs of the teacher to attribute (index).
+        Output of the teacher to attribute, or several (index).
     per_level, per_axis
         Whether levels, or the axes of images, get filters of their own.
     starts
@@ -78,6 +80,8 @@ class WaveletDistiller:
         What every stage did.
     notes_
         Sentences about what had to be changed.
+    n_features_in_
+        Samples of a signal, or pixels of a row of an image.
 
     References
     ----------
@@ -92,9 +96,9 @@ class WaveletDistiller:
         level: int | None = None,
         mode: str = "zero",
         attribution: str = "saliency",
-        ratios: float | Sequence[float] | None = None,
+        ratios: float | Sequence[float] | np.ndarray | None = None,
         pick: float = 1.0,
-        targets: Sequence[int] = (0,),
+        targets: int | Sequence[int] = (0,),
         per_level: bool = False,
         per_axis: bool = False,
         starts: Sequence[Wavelet] = (),
@@ -147,15 +151,16 @@ class WaveletDistiller:
         ConfigError
             If a setting cannot be used.
         """
-        x = _signals(X)
+        x = as_signals(X)
         self.layout_ = self._layout(x)
         self.shape_ = tuple(x.shape[1:])
+        self.n_features_in_ = self.shape_[-1]
         self.notes_ = self._notes()
         g = self._gradients(x, teacher, gradients, gradient_function)
         self.gradients_ = g
         rng = np.random.default_rng(self.seed)
         self.paths_: dict[Hashable, Path] = {}
-        for label, index in _members(groups, len(x)).items():
+        for label, index in members(groups, len(x)).items():
             objective = Objective(x[index], g[:, index], self.layout_, *self._choices())
             self.paths_[label] = search_path(
                 objective,
@@ -171,7 +176,7 @@ class WaveletDistiller:
     def select(self, ratio: float) -> "WaveletDistiller":
         """Use the wavelets of the point of the path nearest to a ratio (on a log scale)."""
         self.points_ = {
-            label: min(path.points, key=lambda p: _apart(p.ratio, ratio))
+            label: min(path.points, key=lambda p: apart(p.ratio, ratio))
             for label, path in self._fitted().items()
         }
         return self
@@ -181,20 +186,26 @@ class WaveletDistiller:
         self._fitted()
         if group not in self.points_:
             raise InputError(
-                f"group {group!r} was not fitted; there are {sorted(map(str, self.points_))}."
+                f"there is no wavelet of group {group!r}; name one of "
+                f"{', '.join(sorted(map(str, self.points_)))}."
             )
         return self.layout_.lows(self.points_[group].angles)
 
     def bands(self, X: Array, group: Hashable = None) -> Bands | Bands2:
         """Return the coefficients of signals, band by band, in the order of `dwt` or `dwt2`."""
-        x, low = _signals(X), self.filters(group)
+        x, low = as_signals(X), self.filters(group)
+        if tuple(x.shape[1:]) != self.shape_:
+            raise InputError(
+                f"the signals are an array of shape {tuple(x.shape)}, but the wavelet was fitted "
+                f"to signals of shape {self.shape_}; give such signals, one per row."
+            )
         transform = dwt if self.layout_.axes == 1 else dwt2
         return transform(x, low, level=self.layout_.level, mode=self.mode)
 
     def transform(self, X: Array, group: Hashable = None) -> np.ndarray:
         """Return all coefficients, one row per sample."""
         bands = self.bands(X, group)
-        flat = [b.flatten(1) for band in bands for b in _parts(band)]
+        flat = [b.flatten(1) for band in bands for b in parts_of(band)]
         coefficients: np.ndarray = torch.cat(flat, 1).cpu().numpy()
         return coefficients
 
@@ -202,11 +213,28 @@ class WaveletDistiller:
         """Fit, and return the coefficients of the same signals."""
         return self.fit(X, y, **how).transform(X)
 
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return a name per column of `transform`: its band, and its place in it.
+
+        ``D2_7`` is the eighth coefficient of the second finest level; for images ``D2h_7`` is one
+        of the horizontal details, read row by row.
+        """
+        self._fitted()
+        groups = iter(self.points_)
+        bands = self.bands(torch.zeros(1, *self.shape_), next(groups))
+        level, names = self.layout_.level, []
+        for i, band in enumerate(bands):
+            kinds = ("",) if isinstance(band, Tensor) else ("h", "v", "d")
+            name = f"D{level + 1 - i}" if i else f"A{level}"
+            for kind, part in zip(kinds, parts_of(band), strict=True):
+                names += [f"{name}{kind}_{k}" for k in range(part[0].numel())]
+        return np.array(names, dtype=object)
+
     def inverse_transform(self, X: Array, group: Hashable = None) -> np.ndarray:
         """Return the signals that have these coefficients."""
-        rows, low = _signals(X), self.filters(group)
+        rows, low = as_signals(X), self.filters(group)
         like = self.bands(torch.zeros(1, *self.shape_, dtype=rows.dtype), group)
-        shapes = [tuple(b.shape[1:]) for band in like for b in _parts(band)]
+        shapes = [tuple(b.shape[1:]) for band in like for b in parts_of(band)]
         sizes = [math.prod(shape) for shape in shapes]
         if rows.ndim != 2 or rows.shape[1] != sum(sizes):
             raise InputError(
@@ -250,6 +278,16 @@ class WaveletDistiller:
             setattr(self, name, value)
         return self
 
+    def __repr__(self) -> str:
+        """Return the settings that are not the default."""
+        known = inspect.signature(type(self).__init__).parameters
+        changed = [
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if value is not known[name].default and repr(value) != repr(known[name].default)
+        ]
+        return f"WaveletDistiller({', '.join(changed)})"
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "paths_")
 
@@ -272,10 +310,10 @@ class WaveletDistiller:
 
     def _layout(self, x: Tensor) -> Layout:
         self._choices()
-        if self.taps < 2 or self.taps % 2:
+        if not isinstance(self.taps, int | np.integer) or self.taps < 2 or self.taps % 2:
             raise ConfigError(
-                f"{self.taps} taps were asked for; an orthonormal filter has an even number of at "
-                "least 2."
+                f"{self.taps!r} taps were asked for; an orthonormal filter has an even number of "
+                "at least 2."
             )
         if x.ndim not in (2, 3):
             raise InputError(
@@ -325,10 +363,10 @@ class WaveletDistiller:
         if teacher is not None:
             nodes = self.nodes if self.attribution == "integrated_gradients" else 0
             return input_gradients(
-                teacher, x, targets=tuple(self.targets), chunk=self.chunk, nodes=nodes
+                teacher, x, targets=np.ravel(self.targets).tolist(), chunk=self.chunk, nodes=nodes
             )
         found = function(x) if function is not None else gradients
-        g = _signals(found, "gradients").detach().to(x.device, x.dtype)
+        g = as_signals(found, "gradients").detach().to(x.device, x.dtype)
         g = g.unsqueeze(0) if g.ndim == x.ndim else g
         if g.shape[1:] != x.shape:
             raise InputError(
@@ -336,40 +374,3 @@ class WaveletDistiller:
                 "gradients of that shape, or with an axis of targets before it."
             )
         return g
-
-
-def _signals(values: Any, what: str = "signals") -> Tensor:
-    try:
-        x = values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"the {what} are not an array of numbers ({error}).") from error
-    x = x.detach() if x.is_floating_point() else x.double()
-    if x.numel() == 0:
-        raise InputError(f"the {what} are empty; give at least one sample.")
-    if not bool(torch.isfinite(x).all()):
-        raise InputError(f"the {what} hold missing or infinite values; remove or fill them first.")
-    return x
-
-
-def _parts(band: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (band,) if isinstance(band, Tensor) else band
-
-
-def _members(groups: Sequence[Hashable] | None, count: int) -> dict[Hashable, np.ndarray]:
-    if groups is None:
-        return {None: np.arange(count)}
-    labels = list(groups)
-    if len(labels) != count:
-        raise InputError(
-            f"there are {len(labels)} group labels for {count} signals; give one per signal."
-        )
-    found: dict[Hashable, list[int]] = {}
-    for i, label in enumerate(labels):
-        found.setdefault(label, []).append(i)
-    return {label: np.array(index) for label, index in found.items()}
-
-
-def _apart(ratio: float, wanted: float) -> float:
-    """Return a distance of ratios that is even on a log scale and knows 0 and infinity."""
-    angles = [math.pi / 2 if math.isinf(r) else math.atan(math.sqrt(r)) for r in (ratio, wanted)]
-    return abs(angles[0] - angles[1])

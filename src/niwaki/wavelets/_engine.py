@@ -25,10 +25,8 @@ def level_matrix(
     low: Float[Tensor, "*batch tap"], length: int, extension: Extension
 ) -> Float[Tensor, "*batch coefficient sample"]:
     """Return the matrix of one level: rows of the low band, then of the high band."""
-    taps = low.shape[-1]
-    design = level_design(length, taps, extension, low.dtype, low.device)
-    pair = torch.stack([low, high_pass(low)], -2)
-    flat: Tensor = pair @ design.T
+    design = level_design(length, low.shape[-1], extension, low.dtype, low.device)
+    flat: Tensor = low @ design.T
     return flat.reshape(*low.shape[:-1], -1, length)
 
 
@@ -50,12 +48,10 @@ class _Composed(torch.autograd.Function):
     def forward(ctx: Any, low: Tensor, length: int, extension: Extension) -> Tensor:
         taps, level = low.shape[-1], low.shape[-2]
         lengths = band_lengths(length, taps=taps, level=level, extension=extension)
-        pairs = torch.stack([low, high_pass(low)], -2)
         steps, above, blocks = [], [], []
         top: Tensor | None = None
         for j in range(level):
-            design = level_design(lengths[j], taps, extension, low.dtype, low.device)
-            step = (pairs[..., j, :, :] @ design.T).reshape(*low.shape[:-2], -1, lengths[j])
+            step = level_matrix(low[..., j, :], lengths[j], extension)
             both = step if top is None else step @ top
             steps.append(step)
             above.append(top)
@@ -78,14 +74,8 @@ class _Composed(torch.autograd.Function):
             else:
                 slope = both
             design = level_design(lengths[j], taps, extension, slope.dtype, slope.device)
-            found.append(slope.reshape(*slope.shape[:-2], 2, -1) @ design)
-        pairs = torch.stack(found[::-1], -3)
-        return pairs[..., 0, :] + _mirror(pairs[..., 1, :]), None, None
-
-
-def _mirror(slope: Tensor) -> Tensor:
-    """Return the adjoint of `high_pass`."""
-    return -high_pass(slope)
+            found.append(slope.flatten(-2) @ design)
+        return torch.stack(found[::-1], -2), None, None
 
 
 def extend(x: Tensor, taps: int, *, extension: Extension, total: int, axis: int = -1) -> Tensor:

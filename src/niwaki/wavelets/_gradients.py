@@ -35,14 +35,16 @@ def input_gradients(
     go through the teacher in chunks; one backward pass per target serves a whole chunk.
 
     A module in train mode is evaluated in eval mode, and left as it was found, with a warning
-    where that matters (dropout, BatchNorm). Its parameters receive no gradient.
+    where that matters (dropout, BatchNorm). Its parameters receive no gradient. It is fed in the
+    floating-point type and on the device of its parameters; the gradients come back in those of
+    `x`.
 
     Parameters
     ----------
     teacher
         Module or function from ``[sample, ...]`` to ``[sample]`` or ``[sample, output]``.
     x
-        Inputs, in the type and on the device of the teacher.
+        Inputs.
     targets
         Outputs to attribute (index); each gives one block.
     chunk
@@ -66,13 +68,14 @@ def input_gradients(
     """
     places, weights = path_nodes(nodes)
     blocks: list[Tensor] = []
+    feed = _feeder(teacher)
     with _evaluating(teacher):
         for start in range(0, len(x), chunk):
-            part = x[start : start + chunk].detach()
-            mean = torch.zeros(len(targets), *part.shape, dtype=x.dtype, device=x.device)
+            part = feed(x[start : start + chunk].detach())
+            mean = part.new_zeros(len(targets), *part.shape)
             for place, weight in zip(places, weights, strict=True):
                 mean += weight * _gradients(teacher, part * place, targets)
-            blocks.append(mean)
+            blocks.append(mean.to(x.device, x.dtype))
             if progress is not None:
                 progress(min(start + chunk, len(x)), len(x))
     found = torch.cat(blocks, 1)
@@ -93,11 +96,16 @@ def teacher_outputs(
 ) -> Float[Tensor, "sample target"]:
     """Return the target outputs of the teacher in eval mode, without recording a gradient."""
     with _evaluating(teacher), torch.no_grad():
-        parts = [
-            _columns(teacher(x[i : i + chunk]), len(x[i : i + chunk]), targets)
-            for i in range(0, len(x), chunk)
-        ]
-    return torch.cat(parts)
+        feed = _feeder(teacher)
+        parts = [_columns(teacher(feed(part)), len(part), targets) for part in x.split(chunk)]
+    return torch.cat(parts).to(x.device, x.dtype)
+
+
+def _feeder(teacher: Teacher) -> Callable[[Tensor], Tensor]:
+    """Return what brings inputs to the type and device of a module's parameters."""
+    parameters = teacher.parameters() if isinstance(teacher, nn.Module) else ()
+    like = next((p for p in parameters if p.is_floating_point()), None)
+    return (lambda x: x) if like is None else (lambda x: x.to(like.device, like.dtype))
 
 
 def check_attribution(name: str) -> Attribution:

@@ -33,7 +33,8 @@ class SearchOptions:
     spread
         Standard deviation of the perturbation (radians).
     screen_rows, rows
-        Samples used to grow, and to polish (count); all count in the scores reported.
+        Samples used to grow, and to polish (count); of long signals and images fewer, about two
+        million values. All count in the scores reported.
     screen_steps, polish_steps
         Steps at each length, and most iterations of each polish (count).
     polished

@@ -1,6 +1,7 @@
 """Orthonormal filters by construction: a lattice of rotations, and the way back to its angles."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -177,11 +178,16 @@ def _turn(angles: Tensor) -> Tensor:
 
 
 def _value_and_slopes(angles: Tensor) -> tuple[Tensor, Tensor]:
-    stages = angles.shape[-1]
-    shifts = torch.zeros(stages + 1, stages, dtype=angles.dtype, device=angles.device)
-    shifts[1:].fill_diagonal_(math.pi / 2)
-    every = _turn(angles.unsqueeze(-2) + shifts)
+    every = _turn(angles.unsqueeze(-2) + _shifts(angles.shape[-1], angles.dtype, angles.device))
     return every[..., 0, :], every[..., 1:, :]
+
+
+@lru_cache(maxsize=64)
+def _shifts(stages: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return no turn, then a right angle at each stage (radians)."""
+    shifts = torch.zeros(stages + 1, stages, dtype=dtype, device=device)
+    shifts[1:].fill_diagonal_(math.pi / 2)
+    return shifts
 
 
 class _Lattice(torch.autograd.Function):

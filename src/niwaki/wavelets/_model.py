@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,10 @@ from niwaki.wavelets._modes import Extension, adjoint_extension, check_mode
 from niwaki.wavelets._objective import Layout
 from niwaki.wavelets._readout import Readout, fit_readout
 from niwaki.wavelets._search import Path, Point
+from niwaki.wavelets._shifts import undecimated
 from niwaki.wavelets._transform import Bands, Bands2, analyse, analyse2
+
+_ROWS, _SAMPLES = 8192, 64  # of a block whose coefficients are held at a time
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class FeatureOptions:
         filtered maps at the peaks of images.
     count, signed, positions
         For ``top``; see `top_coefficients`.
+    shifts
+        For ``top`` of signals: rank the coefficients of every shift (`undecimated`), so that
+        features stay the same when a signal moves, at several times the cost.
     bins
         For ``peaks``: bins per kernel (count).
     """
@@ -43,12 +50,17 @@ class FeatureOptions:
     count: int = 6
     signed: bool = True
     positions: bool = False
+    shifts: bool = False
     bins: int = 22
 
     def __post_init__(self) -> None:
         """Refuse an unknown kind."""
         if self.kind not in ("top", "all", "peaks"):
             raise ConfigError(f"features '{self.kind}' are unknown; choose top, all or peaks.")
+        if self.shifts and self.kind != "top":
+            raise ConfigError(
+                f"every shift was asked for with features '{self.kind}'; it goes with top only."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +149,7 @@ def features_of(
     Raises
     ------
     InputError
-        If peak histograms are asked of signals that are not images.
+        If peak histograms are asked of signals, or every shift of images.
     """
     lows = layout.lows(point.angles).to(x.device, x.dtype)
     if options.kind == "peaks":
@@ -147,14 +159,24 @@ def features_of(
         edges = peak_edges(x, kernels, bins=options.bins) if edges is None else edges
         found = peak_histograms(x, kernels, edges)
         return found.double().cpu().numpy(), edges
-    bands = _coefficients(x, lows, check_mode(mode))
-    if options.kind == "top":
-        found = top_coefficients(
-            bands, count=options.count, signed=options.signed, positions=options.positions
-        )
-    else:
-        found = torch.cat(flat_bands(bands), 1)
-    return found.double().cpu().numpy(), None
+    if options.shifts and layout.axes != 1:
+        raise InputError("every shift needs signals; images have features peaks for that.")
+    own, parts = check_mode(mode), []
+    for part in x.split(max(1, _ROWS * _SAMPLES // max(1, x[:1].numel()))):
+        if options.shifts:
+            bands: Sequence[Any] = undecimated(part, lows, level=layout.level, mode=own)
+        else:
+            bands = _coefficients(part, lows, own)
+        parts.append(_numbers(bands, options))
+    return torch.cat(parts).double().cpu().numpy(), None
+
+
+def _numbers(bands: Sequence[Any], options: FeatureOptions) -> Tensor:
+    if options.kind == "all":
+        return torch.cat(flat_bands(bands), 1)
+    return top_coefficients(
+        bands, count=options.count, signed=options.signed, positions=options.positions
+    )
 
 
 def _coefficients(x: Tensor, lows: Tensor, extension: Extension) -> Bands | Bands2:

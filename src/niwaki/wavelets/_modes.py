@@ -53,8 +53,13 @@ def extension_index(length: int, taps: int, extension: Extension) -> np.ndarray:
     count = coefficient_count(length, taps, extension)
     circular = extension.startswith("periodization")
     first = 1 - taps // 2 if circular else 2 - taps
-    places = np.arange(first, first + 2 * (count - 1) + taps)
-    if circular:
+    return extended_places(first, 2 * (count - 1) + taps, length=length, extension=extension)
+
+
+def extended_places(first: int, count: int, *, length: int, extension: Extension) -> np.ndarray:
+    """Return which sample of a signal stands at places `first` and on; -1 stands for zero."""
+    places = np.arange(first, first + count)
+    if extension.startswith("periodization"):
         index = places % (length + length % 2)
         gap = _OUTSIDE if extension == "periodization-zero" else length - 1
         return np.where(index < length, index, gap)
@@ -73,19 +78,22 @@ def extension_index(length: int, taps: int, extension: Extension) -> np.ndarray:
 def level_design(
     length: int, taps: int, extension: Extension, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Return which tap multiplies which sample: ``[coefficient * sample, tap]``.
+    """Return which tap multiplies which sample: ``[2 * coefficient * sample, tap]``.
 
-    Times a filter this is the matrix of one level; where an end makes two taps meet one sample,
-    both count.
+    Times a low-pass filter this is the matrix of one level, rows of the low band before those of
+    the high band, whose filter is the reversed one with alternating sign. Where an end makes two
+    taps meet one sample, both count.
     """
     count = coefficient_count(length, taps, extension)
     index = extension_index(length, taps, extension)
-    design = np.zeros((count, length, taps))
+    low = np.zeros((count, length, taps))
     for tap in range(taps):
         sample = index[2 * np.arange(count) + taps - 1 - tap]
         inside = sample != _OUTSIDE
-        design[np.flatnonzero(inside), sample[inside], tap] = 1
-    return torch.as_tensor(design.reshape(count * length, taps), dtype=dtype, device=device)
+        low[np.flatnonzero(inside), sample[inside], tap] = 1
+    high = low[..., ::-1] * (-1.0) ** np.arange(taps)
+    both = np.concatenate([low, high]).reshape(-1, taps)
+    return torch.as_tensor(both, dtype=dtype, device=device)
 
 
 @lru_cache(maxsize=64)

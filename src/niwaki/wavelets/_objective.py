@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from niwaki.core import InputError
 from niwaki.wavelets._engine import composed_matrix
@@ -133,6 +134,17 @@ class Objective:
             return self  # a rare response: too few samples to see it
         return self.over(signals, gradients)
 
+    def parts(self, values: int) -> list["Objective"]:
+        """Return objectives over consecutive samples of about so many values each.
+
+        Their sums add up to the sums of this one.
+        """
+        size = max(1, values * len(self.signals) // self.signals.numel())
+        if size >= len(self.signals):
+            return [self]
+        cut = zip(self.signals.split(size), self.gradients.split(size, 1), strict=True)
+        return [self.over(x, g) for x, g in cut]
+
     def over(self, signals: Tensor, gradients: Tensor) -> "Objective":
         """Return the same objective over parts of its data, which need no second check."""
         made = _copy(self, signals=signals, gradients=gradients)
@@ -157,13 +169,18 @@ class Objective:
         angles
             Free angles (radians).
         """
+        raw = self.sums(angles)
+        return raw / raw.new_tensor(self.scale)
+
+    def sums(
+        self, angles: Float[Tensor, "candidate filter free"]
+    ) -> Float[Tensor, "candidate score"]:
+        """Return both L1 norms themselves (data units; output units per data unit)."""
         x = self.signals
         lows = self.layout.lows(angles.to(x.device, x.dtype))
         if self.layout.axes == 1 and x.shape[-1] <= DENSE:
-            raw = self._dense(lows)
-        else:
-            raw = torch.stack([self._banded(low) for low in lows])
-        return raw / raw.new_tensor(self.scale)
+            return self._dense(lows)
+        return torch.stack([self._banded(low) for low in lows])
 
     def _extensions(self) -> tuple[Extension, Extension]:
         return self.mode, adjoint_extension(self.mode)
@@ -173,14 +190,15 @@ class Objective:
         own, adjoint = self._extensions()
         length = self.signals.shape[-1]
         matrix = composed_matrix(lows, length, own)
+        saliency, gradients = self.attribution == "saliency", self.gradients.flatten(0, 1)
+        if saliency and own == adjoint:
+            return _absolute_sums(matrix, self.signals, gradients)
         other = matrix if own == adjoint else composed_matrix(lows, length, adjoint)
-        first = _absolute_sum(self.signals, matrix)
-        if self.attribution == "saliency":
-            second = _absolute_sum(self.gradients.flatten(0, 1), other)
-        else:
-            parts = [_product_sum(self.signals, g, matrix, other) for g in self.gradients]
-            second = torch.stack(parts).sum(0)
-        return torch.stack([first, second], -1)
+        first = _absolute_sums(matrix, self.signals)
+        if saliency:
+            return torch.cat([first, _absolute_sums(other, gradients)], -1)
+        parts = [_product_sum(self.signals, g, matrix, other) for g in self.gradients]
+        return torch.cat([first, torch.stack(parts).sum(0)[:, None]], -1)
 
     def _banded(self, low: Tensor) -> Tensor:
         """Return both sums of one candidate, band by band."""
@@ -234,22 +252,29 @@ def _blocks(matrix: Tensor) -> int:
     return max(1, _BLOCK // max(1, matrix[..., 0].numel()))
 
 
-class _AbsoluteSum(torch.autograd.Function):
-    """Sum of absolute values of ``rows @ matrix.T`` per candidate, gradient taken on the way."""
+class _AbsoluteSums(torch.autograd.Function):
+    """Sums of absolute values of ``rows @ matrix.T``, per candidate and set of rows.
+
+    The gradient is taken on the way, while a block is in the cache.
+    """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, matrix: Tensor) -> Tensor:
+    def forward(ctx: Any, matrix: Tensor, *sets: Tensor) -> Tensor:
         flat = matrix.reshape(-1, matrix.shape[-1])
-        slope = torch.zeros_like(flat)
-        for part in rows.split(_blocks(matrix)):
-            slope.addmm_((flat @ part.T).sign_(), part)
-        ctx.save_for_backward(slope.view_as(matrix))
-        return (slope * flat).view(len(matrix), -1).sum(-1)  # a sign times its number
+        slopes = flat.new_zeros(len(sets), *flat.shape)
+        for rows, slope in zip(sets, slopes, strict=True):
+            for part in rows.split(_blocks(matrix)):
+                slope.addmm_((flat @ part.T).sign_(), part)
+        sums = (slopes * flat).view(len(sets), len(matrix), -1).sum(-1)  # a sign times its number
+        ctx.save_for_backward(slopes.view(len(sets), *matrix.shape))
+        return sums.T
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
-        (slope,) = ctx.saved_tensors
-        return None, slope * gradient[:, None, None]
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (slopes,) = ctx.saved_tensors
+        total = torch.einsum("csij,cs->cij", slopes.transpose(0, 1), gradient)
+        return total, *(None,) * len(slopes)
 
 
 class _BandSums(torch.autograd.Function):
@@ -299,8 +324,8 @@ class _ProductSum(torch.autograd.Function):
         return None, None, one * weight, two * weight
 
 
-def _absolute_sum(rows: Tensor, matrix: Tensor) -> Tensor:
-    made: Tensor = _AbsoluteSum.apply(rows, matrix)  # type: ignore[no-untyped-call]
+def _absolute_sums(matrix: Tensor, *sets: Tensor) -> Tensor:
+    made: Tensor = _AbsoluteSums.apply(matrix, *sets)  # type: ignore[no-untyped-call]
     return made
 
 

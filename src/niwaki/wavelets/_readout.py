@@ -8,6 +8,8 @@ from jaxtyping import Float, Int
 from niwaki.core import ConfigError, InputError
 
 KINDS = ("linear", "ridge", "lasso")
+_NEGLIGIBLE = 1e-6  # spread of a feature, in units of the largest, below which it is rounding
+_TRACE = 1e-3  # shrinkage that keeps features apart which agree but for rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ def fit_readout(
     ConfigError
         If `kind` is unknown.
     """
-    from sklearn.model_selection import GroupKFold, KFold, cross_val_score
+    from sklearn.model_selection import GroupKFold, KFold
 
     check_readout(kind)
     _check(features, response, folds if groups is None else 2)
@@ -81,18 +83,13 @@ def fit_readout(
         raise InputError(
             f"there are {len(np.unique(groups))} groups for {folds} folds; give fewer folds."
         )
-    model = _estimator(kind, seed)
     split = KFold(folds, shuffle=True, random_state=seed) if groups is None else GroupKFold(folds)
-    scores = cross_val_score(model, features, response, cv=split, groups=groups, scoring="r2")
-    model.fit(features, response)
-    scaler, last = model[0], model[-1]
-    weights = last.coef_ / scaler.scale_
-    return Readout(
-        weights=np.asarray(weights, float),
-        intercept=float(last.intercept_ - weights @ scaler.mean_),
-        r2=float(scores.mean()),
-        r2_sd=float(scores.std(ddof=1)),
-    )
+    scores = []
+    for train, test in split.split(features, response, groups):
+        weights, intercept = _fit(features[train], response[train], kind, seed)
+        scores.append(r2_score(response[test], features[test] @ weights + intercept))
+    weights, intercept = _fit(features, response, kind, seed)
+    return Readout(weights, intercept, float(np.mean(scores)), float(np.std(scores, ddof=1)))
 
 
 def check_readout(kind: str) -> None:
@@ -107,17 +104,32 @@ def r2_score(truth: Float[np.ndarray, " sample"], guess: Float[np.ndarray, " sam
     return float(1 - residual / spread)
 
 
-def _estimator(kind: str, seed: int):  # type: ignore[no-untyped-def]  # scikit-learn has no types
-    from sklearn.linear_model import LassoCV, LinearRegression, RidgeCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def _fit(
+    features: np.ndarray, response: np.ndarray, kind: str, seed: int
+) -> tuple[np.ndarray, float]:
+    """Return weights and intercept of a model of standardised features.
 
-    models = {
-        "linear": LinearRegression,
-        "ridge": lambda: RidgeCV(np.geomspace(1e-3, 1e5, 17)),
-        "lasso": lambda: LassoCV(cv=5, random_state=seed, max_iter=20_000),
-    }
-    return make_pipeline(StandardScaler(), models[kind]())
+    A feature that hardly varies, such as a coefficient that is zero but for rounding, has weight
+    zero: standardised it would be noise that a single later sample can make enormous.
+    """
+    centre, spread = features.mean(0), features.std(0)
+    used = spread > _NEGLIGIBLE * spread.max(initial=0.0)
+    weights = np.zeros(features.shape[1])
+    if used.any():
+        model = _estimator(kind, seed)
+        model.fit((features[:, used] - centre[used]) / spread[used], response)
+        weights[used] = model.coef_ / spread[used]
+    return weights, float(response.mean() - weights @ centre)
+
+
+def _estimator(kind: str, seed: int):  # type: ignore[no-untyped-def]  # scikit-learn has no types
+    from sklearn.linear_model import LassoCV, Ridge, RidgeCV
+
+    if kind == "linear":
+        return Ridge(_TRACE)
+    if kind == "ridge":
+        return RidgeCV(np.geomspace(1e-3, 1e5, 17))
+    return LassoCV(cv=5, random_state=seed, max_iter=20_000)
 
 
 def _check(features: np.ndarray, response: np.ndarray, fewest: int) -> None:

@@ -18,6 +18,8 @@ from niwaki.wavelets._objective import Layout, Objective
 
 RATIOS = (0.0, *(float(r) for r in np.geomspace(0.01, 100, 18)), math.inf)
 Stop = Literal["converged", "step limit"]
+_VALUES = 2**21  # of signals or images that a polish looks at
+_FEWEST = 16  # samples that it looks at, however large they are
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def search_path(
     if objective.layout.free:
         _polish(full, pool, wanted, options, history, progress)
     if full is not objective:
+        pool = _finalists(pool, wanted, options.polished)
         _score(objective, pool)
     points = []
     for ratio in wanted:
@@ -156,6 +159,7 @@ def _starts(layout: Layout, given: Sequence[Wavelet], options: SearchOptions) ->
 
 def _sample(objective: Objective, rows: int, rng: np.random.Generator) -> Objective:
     count = len(objective.signals)
+    rows = min(rows, max(_FEWEST, _VALUES * count // objective.signals.numel()))
     if count <= rows:
         return objective
     return objective.rows(np.sort(rng.choice(count, rows, replace=False)))
@@ -185,13 +189,21 @@ def _grow(
     return found
 
 
+def _finalists(pool: Sequence[_Candidate], ratios: Sequence[float], count: int) -> list[_Candidate]:
+    """Return the best candidates of every ratio, each once."""
+    found = {id(c): c for ratio in ratios for c in _distinct(pool, ratio, count)}
+    return list(found.values())
+
+
 def _score(objective: Objective, pool: Sequence[_Candidate]) -> None:
-    """Give every candidate its two numbers, in batches of bounded memory."""
+    """Give every candidate its two numbers, in parts of bounded memory."""
+    parts = objective.parts(_VALUES)
     with torch.no_grad():
         for i in range(0, len(pool), 64):
-            part = pool[i : i + 64]
-            scores = objective.scores(torch.stack([c.angles for c in part]))
-            for candidate, row in zip(part, scores.double().cpu().numpy(), strict=True):
+            group = pool[i : i + 64]
+            angles = torch.stack([c.angles for c in group])
+            sums = torch.stack([p.sums(angles).double().cpu() for p in parts]).sum(0).numpy()
+            for candidate, row in zip(group, sums / np.array(objective.scale), strict=True):
                 candidate.scores = row
 
 

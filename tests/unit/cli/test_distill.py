@@ -88,7 +88,7 @@ def test_gradients_of_any_teacher_do_as_well(quick):
 def test_a_response_of_its_own_is_predicted(niwaki, files, tmp_path):
     code, out, _ = niwaki(
         "distill", files / "g.npy", files / "x.npy", "--response", files / "y.csv", *QUICK,
-        "--json", "--positions", "--readout", "ridge", "--out", tmp_path / "w",
+        "--json", "--positions", "--shifts", "--readout", "ridge", "--out", tmp_path / "w",
     )  # fmt: skip
     assert code == 0
     assert [row["method"] for row in json.loads(out)["rows"]] == [
@@ -137,9 +137,11 @@ def test_unusable_signals(text, words, refused, files, tmp_path):
         (("--readout", "forest"), "readout"),
         (("--features", "some"), "features"),
         (("--features", "peaks"), "need images"),
+        (("--features", "all", "--shifts"), "goes with top"),
         (("--points", "1"), "at least 2"),
         (("--held-out", "1.5"), "between 0 and 1"),
-        (("--target", "3"), "target 3 does not exist"),
+        (("--target", "0", "--target", "3"), "target 3 does not exist"),
+        (("--target", "-1"), "target -1 does not exist"),
     ],
 )
 def test_unusable_options(options, words, refused, files, tmp_path):

@@ -98,6 +98,15 @@ def test_without_a_response_and_with_images_there_are_fewer_parts():
     assert page.count("<svg") == 6
 
 
+def test_an_image_is_drawn_band_by_band():
+    plain = record(images=True)
+    maps = {"map": [[0.0, 1.0], [2.0, 3.0]], "map_attributions": [[0.0, 0.0]]}
+    drawn = [band.model_copy(update=maps) for band in plain.bands]
+    page = build_distill_report(plain.model_copy(update={"bands": drawn}))
+    assert "One image." in page
+    assert page.count("fill-opacity") == 6  # three shades in each of two bands; none for zeros
+
+
 def test_a_record_comes_back_from_its_file():
     assert DistillRecord.from_json(record().to_json()) == record()
 

@@ -40,6 +40,15 @@ def test_top_coefficients_are_those_of_sorted_lists(normal):
         assert np.allclose(fast[i], slow_top([b[i].tolist() for b in bands], 4))
 
 
+def test_top_coefficients_are_the_same_with_a_gradient(normal):
+    band = normal(7, 12)
+    plain = top_coefficients([band], count=5)
+    recorded = top_coefficients([band.clone().requires_grad_()], count=5)
+    assert torch.equal(plain, recorded.detach())
+    assert torch.equal(plain, top_coefficients([band], count=5, positions=True)[:, :5])
+    assert recorded.requires_grad
+
+
 def test_absolute_ranking_forgets_signs_and_positions_are_shares(normal):
     band = normal(6, 9)
     assert torch.equal(
@@ -94,6 +103,23 @@ def test_a_readout_recovers_a_linear_response(kind, rng):
 def test_noise_explains_nothing(rng):
     found = fit_readout(rng.normal(size=(300, 10)), rng.normal(size=300))
     assert found.r2 < 0.05
+
+
+def test_a_feature_that_is_rounding_has_no_weight(rng):
+    x = rng.normal(size=(80, 3))
+    x[:, 1] *= 1e-9  # noise, but for a sample to come
+    y = x[:, 0] + 0.1 * rng.normal(size=80)
+    for kind in ("linear", "ridge", "lasso"):
+        fitted = fit_readout(x, y, kind=kind)
+        assert fitted.weights[1] == 0.0
+        assert abs(fitted.predict(np.array([[0.0, 5.0, 0.0]]))[0]) < 1.0
+    assert fit_readout(np.ones((80, 2)), y).used == 0
+
+
+def test_features_that_agree_but_for_rounding_share_their_weight(rng):
+    x = rng.normal(size=(80, 1))
+    twice = np.hstack([x, x + 1e-9 * rng.normal(size=x.shape)])
+    assert np.allclose(fit_readout(twice, 2 * x[:, 0] + 1).weights, 1.0, atol=1e-3)
 
 
 def test_groups_are_never_split(rng):

@@ -21,6 +21,7 @@ from niwaki.wavelets import (
     search_path,
     wavelet_distance,
 )
+from niwaki.wavelets import _search as search
 
 QUICK = SearchOptions(
     beam=4, children=1, screen_steps=12, polish_steps=15, polished=1, sweeps=1, screen_rows=16
@@ -90,6 +91,30 @@ def test_images_and_gradients_together_score_as_apart(normal):
     sums = [float(torch.cat(flat_bands(dwt2(v, low, level=2)), 1).abs().sum()) for v in (x, g[0])]
     wanted = [total / scale for total, scale in zip(sums, objective.scale, strict=True)]
     assert np.allclose(objective.scores(angles)[0].tolist(), wanted, rtol=1e-12)
+
+
+def test_sums_over_parts_are_those_over_all(planted):
+    x, g = planted
+    x = x.clone()
+    x[:50] = 0.0  # a part with nothing in it
+    objective = Objective(x, g[None], Layout(6, 2))
+    parts = objective.parts(50 * x.shape[1])
+    assert len(parts) == 6
+    angles = torch.linspace(0, 2, 6).double().view(3, 1, 2)
+    total = sum(part.sums(angles) for part in parts)
+    assert torch.allclose(total, objective.sums(angles), rtol=1e-12)
+
+
+def test_a_large_study_is_polished_on_a_part_and_scored_on_all(planted, monkeypatch):
+    x, g = planted
+    monkeypatch.setattr(search, "_VALUES", 40 * x.shape[1])
+    path = search_path(
+        Objective(x, g[None], Layout(6, 2)), ratios=(1.0,), options=QUICK,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    point = path.points[0]
+    scores = Objective(x, g[None], Layout(6, 2)).scores(point.angles[None])[0]
+    assert torch.allclose(scores, torch.tensor([point.signals, point.attributions]).double())
 
 
 def test_scores_know_no_unit(planted, normal):
