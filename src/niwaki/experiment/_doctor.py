@@ -144,7 +144,8 @@ def search_cost(problem: Problem, material: Material) -> tuple[float, float]:
     tables = search.state.odds.nbytes * _TABLES + problem.data.stack().nbytes * _PATHS
     tables += sum(grid.operator_bytes(search.kernels_tried) for grid in search.panel.grids)
     tables += (_SMOOTHED_TOGETHER * len(problem.genes)) ** 2 * 8 * _SQUARES * search.joint
-    return smoothing + per_gene * len(moving) * problem.config.passes, (_BASE_BYTES + _REPORT_BYTES + tables) / 1e6
+    seconds = smoothing + per_gene * len(moving) * problem.config.passes
+    return seconds, (_BASE_BYTES + _REPORT_BYTES + tables) / 1e6
 
 
 def time_epoch(problem: Problem) -> float:

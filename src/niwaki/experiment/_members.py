@@ -25,8 +25,8 @@ def refit_stability(
     problem: Problem,
     result: ArmResult,
     number: int,
-    *,
     found: EffectiveNetwork,
+    *,
     knowledge: tuple[Network | None, Network | None],
     progress: Progress | None = None,
 ) -> Float[np.ndarray, " edge"]:

@@ -94,13 +94,10 @@ def write_results(
     listed = read_out(best.field, best.masks, best.genes, limit=config.max_edges, prior=prior)
     stability = None
     if config.members and not gene:
+        judged = replace(listed, network=join_prior(listed.network, prior)[0])
+        kept = arms[FIT].rounds[chosen[FIT]].round
         stability = refit_stability(
-            problem,
-            arms[FIT],
-            arms[FIT].rounds[chosen[FIT]].round,
-            found=replace(listed, network=join_prior(listed.network, prior)[0]),
-            knowledge=networks_of(material),
-            progress=progress,
+            problem, arms[FIT], kept, judged, knowledge=networks_of(material), progress=progress
         )
     attribution, pairs = attribute_field(best, material.data, listed)
     record = RunRecord(

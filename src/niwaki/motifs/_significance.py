@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import special
 
 from niwaki.core import InputError, MotifRow, as_generator
 from niwaki.motifs._classes import DEGREE_FIXED, MOTIFS, NAMES
@@ -179,7 +179,7 @@ def _exact_rows(observed: Mapping[str, int], mean: np.ndarray, sd: np.ndarray) -
         (observed[name] - float(m)) / float(s) if s > 0 else None
         for name, m, s in zip(NAMES, mean, sd, strict=True)
     ]
-    p = [None if v is None else float(2 * stats.norm.sf(abs(v))) for v in z]
+    p = [None if v is None else float(2 * special.ndtr(-abs(v))) for v in z]
     return _rows(observed, "uniform", mean=mean, sd=sd, z=z, p=p, exact=True)
 
 
@@ -221,6 +221,8 @@ def false_discovery_rates(p: Sequence[float | None]) -> list[float | None]:
     known = [i for i, value in enumerate(p) if value is not None]
     rates: list[float | None] = [None] * len(p)
     if known:
+        from scipy import stats  # loads slowly, and not everyone who imports motifs tests them
+
         values = stats.false_discovery_control([p[i] for i in known])
         for i, rate in zip(known, values, strict=True):
             rates[i] = float(rate)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 from torch import nn
 
 from niwaki.core import InputError
@@ -135,7 +134,7 @@ def graph_summary(graph: LayeredGraph) -> Float[np.ndarray, " feature"]:
 
 def _aggregates(values: np.ndarray) -> np.ndarray:
     spread = values.std()
-    skew = float(stats.skew(values)) if spread > 0 else 0.0
+    skew = float((((values - values.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
     return np.array([*np.quantile(values, _QUANTILES), values.mean(), spread, skew])
 
 
@@ -184,6 +183,8 @@ def predict_outcome(
     ----------
     .. [1] vahedian2022, the question.
     """
+    from scipy import stats  # loads slowly, and most users of motifs predict nothing
+
     if len(outcome) < 5:
         raise InputError(f"{len(outcome)} runs were given; expected at least 5.")
     found = {}

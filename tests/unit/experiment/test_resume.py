@@ -100,7 +100,7 @@ def test_a_run_whose_training_diverges_keeps_what_was_good_and_can_go_on(
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(_arm, "train_epoch", diverge)
-        with pytest.raises(DivergedError, match="gene .* of trajectory"):
+        with pytest.raises(DivergedError, match=r"gene .* of trajectory"):
             fit(material, small(), out=out, inputs=inputs)
     assert not (out / "DONE").exists()
     assert list(out.rglob("round_*.safetensors"))
