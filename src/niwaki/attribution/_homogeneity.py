@@ -124,18 +124,26 @@ def homogeneity_report(model: Model, example: Inputs) -> HomogeneityReport:
     euler, share = _identities(model, parts, degree)
     steady = torch.equal(base, _forward(model, parts))
     close = residual <= _CLOSE.get(base.dtype, _COARSE)
-    cut = euler > _CUT
+    unproven = static is None or (static.degree is None and not static.broken)
+    nothing = ""
     if not steady:
+        nothing = (
+            "two passes over the same input differ (dropout in training mode?); call model.eval() "
+            "first."
+        )
+    elif unproven and not bool(base.any()):
+        nothing = (
+            "the model gives only zeros on the example, which say nothing; give other samples."
+        )
+    elif euler > _CUT and close and degree > 0 and (unproven or guess is not None):
+        nothing = (
+            f"its output scales with degree {degree:g}, but its gradient does not account for it; "
+            "something cuts or replaces gradients (detach, rounding, a backward pass of its own)."
+        )
+    if nothing:
         return HomogeneityReport(
-            None, False, False, "", "two passes over the same input differ (dropout in training "
-            "mode?); call model.eval() first.", exact, residual, euler, share, static is not None,
-        )  # fmt: skip
-    if cut and (close or exact) and degree > 0 and not (static is not None and static.broken):
-        return HomogeneityReport(
-            None, False, False, "", f"its output scales with degree {degree:g}, but its gradient "
-            "does not account for it; something cuts or replaces gradients (detach, rounding, a "
-            "backward pass of its own).", exact, residual, euler, share, static is not None,
-        )  # fmt: skip
+            None, False, False, "", nothing, exact, residual, euler, share, static is not None
+        )
     holds, culprit, reason = _verdict(model, parts, static, degree, exact=exact, close=close)
     proven = guess is not None and holds
     kept = degree if holds or (guess is not None and close) else None

@@ -115,6 +115,13 @@ def test_without_a_graph_a_bound_that_is_never_reached_is_still_named():
     assert homogeneity_report(Branching(Gate()), normal(2, 6, dtype=torch.float32)).holds
 
 
+def test_zeros_alone_say_nothing():
+    found = homogeneity_report(Branching(nn.ReLU()), -torch.ones(2, 6))
+    assert not found.holds
+    assert "other samples" in found.reason
+    assert homogeneity_report(nn.ReLU(), -torch.ones(2, 6)).proven  # the algebra needs none
+
+
 def test_a_gradient_that_is_cut_is_found_out():
     found = homogeneity_report(lambda x: x.detach().relu(), normal(2, 6))
     assert found.exact
