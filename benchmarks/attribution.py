@@ -1,9 +1,9 @@
 """How fast, how lean and how exact attributions are, against Captum in the same run.
 
-One thread, float32 unless a row says otherwise, networks at their random start. Processor time (on a
-machine with a GPU: wall time), both sides in turn, so that a busy machine slows both alike. Ratios
-are rival / ours, larger is better; rows of exactness give the error as `ours` and its limit
-as `rival`.
+One thread, float32 unless a row says otherwise, networks at their random start. Times are processor
+times (on a machine with a GPU wall times), both sides in turn, so that a busy machine slows both
+alike. Ratios are rival / ours, larger is better; rows of exactness give the error as `ours` and its
+limit as `rival`.
 """
 
 import argparse
@@ -348,6 +348,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", action="store_true", help="print rows for a machine")
     parser.add_argument("--quick", action="store_true", help="finish in under a minute")
+    parser.add_argument("--repeats", type=int, default=7, help="timings per row (count)")
     parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -355,7 +356,7 @@ def main() -> None:
         what, case = options.memory
         print(big_field() if what == "field" else memory_of(what, case))
         return
-    repeats = 2 if options.quick else 7
+    repeats = 2 if options.quick else options.repeats
     exactness()
     speed(repeats)
     training_step(10 * repeats)

@@ -10,10 +10,12 @@ and random attributions; masked pixels take the mean training image.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -174,38 +176,58 @@ def masking(model: nn.Module, task: Task, name: str) -> list[dict[str, object]]:
     return rows
 
 
-def measure(*, seeds: int, quick: bool) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    masked: list[dict[str, object]] = []
+Run = dict[str, object]
+
+
+def one(task: Task, name: str, *, epochs: int, seed: int) -> list[Run]:
+    """Train once; return the accuracies and, for the CNNs of the first seed, the masking rows."""
+    make, bias, norm = ARMS[name]
+    model = train(start(make(task, bias=bias, norm=norm), seed), task, epochs=epochs, seed=seed)
+    report = homogeneity_report(model, task.test[0][:4])
+    found: Run = {
+        "full": accuracy(model, task.test),
+        "dim": accuracy(model, task.test, 0.3),
+        "degree": report.degree,
+        "bit_exact": report.exact,
+        "bias_share": report.bias_share,
+    }
+    masked = seed == 0 and name in {"CNN, bias", "X-CNN"}
+    return [found, *(masking(model, task, name) if masked else [])]
+
+
+def measure(*, seeds: int, quick: bool, keep: Path | None = None) -> list[Run]:
     tasks = [digits()] if quick else [digits(), patches()]
-    for task in tasks:
-        epochs = 3 if quick else 25
-        for name, (make, bias, norm) in ARMS.items():
-            full, dim, report = [], [], None
-            for seed in range(seeds):
-                model = start(make(task, bias=bias, norm=norm), seed)
-                model = train(model, task, epochs=epochs, seed=seed)
-                full.append(accuracy(model, task.test))
-                dim.append(accuracy(model, task.test, 0.3))
-                report = report or homogeneity_report(model, task.test[0][:4])
-                if seed == 0 and name in {"CNN, bias", "X-CNN"}:
-                    masked += masking(model, task, name)
-            rows.append(
-                {
-                    "name": f"accuracy, {task.name}",
-                    "method": name,
-                    "accuracy": statistics.mean(full),
-                    "sd": statistics.stdev(full) if seeds > 1 else None,
-                    "at_0.3_contrast": statistics.mean(dim),
-                    "degree": report.degree if report else None,
-                    "bit_exact": report.exact if report else None,
-                    "bias_share": report.bias_share if report else None,
-                    "seeds": seeds,
-                    "quick": quick,
-                    "published": PUBLISHED,
-                }
-            )
-    return [*rows, *masked]
+    known: dict[tuple[str, str, int], list[Run]] = {}
+    if keep is not None and keep.exists():
+        for line in keep.read_text().splitlines():
+            task_name, name, seed, found = json.loads(line)
+            known[task_name, name, seed] = found
+    for seed, task, name in itertools.product(range(seeds), tasks, ARMS):
+        if (task.name, name, seed) in known:
+            continue
+        found = one(task, name, epochs=3 if quick else 25, seed=seed)
+        known[task.name, name, seed] = found
+        if keep is not None:
+            with keep.open("a") as file:
+                file.write(json.dumps([task.name, name, seed, found]) + "\n")
+    rows: list[Run] = []
+    for task, name in itertools.product(tasks, ARMS):
+        runs = [known[task.name, name, seed][0] for seed in range(seeds)]
+        full = [float(run["full"]) for run in runs]
+        rows.append(
+            {
+                "name": f"accuracy, {task.name}",
+                "method": name,
+                "accuracy": statistics.mean(full),
+                "sd": statistics.stdev(full) if seeds > 1 else None,
+                "at_0.3_contrast": statistics.mean(float(run["dim"]) for run in runs),
+                **{k: runs[0][k] for k in ("degree", "bit_exact", "bias_share")},
+                "seeds": seeds,
+                "quick": quick,
+                "published": PUBLISHED,
+            }
+        )
+    return [*rows, *(r for t, n in itertools.product(tasks, ARMS) for r in known[t.name, n, 0][1:])]
 
 
 def as_table(rows: list[dict[str, object]]) -> str:
@@ -230,9 +252,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print rows for a machine")
     parser.add_argument("--quick", action="store_true", help="finish in under a minute")
     parser.add_argument("--seeds", type=int, default=5, help="starts of the weights (count)")
+    parser.add_argument("--keep", type=Path, help="file that holds finished trainings")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = measure(seeds=2 if options.quick else options.seeds, quick=options.quick)
+    seeds = 2 if options.quick else options.seeds
+    rows = measure(seeds=seeds, quick=options.quick, keep=options.keep)
     print(json.dumps(rows, indent=1) if options.json else as_table(rows))
 
 
