@@ -113,6 +113,7 @@ class XGradient:
         *,
         return_convergence_delta: bool = False,
         create_graph: bool = False,
+        **unneeded: object,
     ) -> Tensor | tuple[Tensor, ...] | tuple[Tensor | tuple[Tensor, ...], Tensor]:
         """Return attributions of the shape of the inputs, and on request what they miss.
 
@@ -128,6 +129,9 @@ class XGradient:
             Also return the sum of values minus the score, per sample (output units).
         create_graph
             Make the values differentiable.
+        unneeded
+            ``n_steps``, ``method`` and ``internal_batch_size`` of Captum's IntegratedGradients,
+            which one exact pass has no use for.
 
         Raises
         ------
@@ -139,9 +143,13 @@ class XGradient:
                 "the closed form is integrated gradients from zero and knows no other baseline; "
                 "drop the baselines, or use integrated_gradients."
             )
+        other = set(unneeded) - {"n_steps", "method", "internal_batch_size"}
+        if other:
+            raise InputError(f"XGradient knows no argument '{min(other)}'; leave it out.")
         extra = () if additional_forward_args is None else additional_forward_args
         extra = extra if isinstance(extra, tuple) else (extra,)
-        model = self.forward_func if not extra else lambda *x: self.forward_func(*x, *extra)
+        forward = self.forward_func
+        model = forward if not extra else lambda *x: forward(*x, *extra)
         found = xgrad(model, inputs, target, degree=self.degree, create_graph=create_graph)
         values = found.values if isinstance(inputs, tuple) else found.value
         return (values, -found.gap) if return_convergence_delta else values

@@ -123,8 +123,9 @@ def to_xdnn(
     """Return a copy that is homogeneous of degree one, as far as the parts allow.
 
     Biases go, BatchNorm becomes `VarianceScale`, and on request saturating and smooth activations
-    become ReLU. What cannot be converted (LayerNorm, softmax attention, gates) stays, and the
-    report on an example names it.
+    become ReLU. A module with a method ``drop_constants``, such as the gene-resolved field, does
+    the rest itself and returns what it changed, one line each. What cannot be converted
+    (LayerNorm, softmax attention, gates) stays, and the report on an example names it.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def to_xdnn(
         copy is then a graph of the model).
     zero
         Further parameters or buffers that act as constants and are set to zero for good, by their
-        full names, for instance ``("level", "centre")`` of a gene field.
+        full names, for instance ``("offset",)``.
     example
         A few samples, for the report.
 
@@ -157,6 +158,8 @@ def to_xdnn(
     model = _swap(model, "", activations == "relu", swapped, changes)
     for name, part in model.named_modules():
         _drop_biases(part, name, changes)
+        own = getattr(part, "drop_constants", None)
+        changes += [f"{name or 'the model'}: {line}" for line in own()] if callable(own) else []
     _set_zero(model, zero, changes)
     if activations == "relu":
         model = _swap_functions(model, changes)

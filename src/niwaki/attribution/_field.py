@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from niwaki.attribution._forward import gradients_on
+from niwaki.attribution._repeated import RepeatedColumns
 from niwaki.core import InputError
 
 State = Float[Tensor, "gene state"]
@@ -276,14 +277,15 @@ class _Paths:
         size, slope_of, sums = torch.zeros_like(mean), torch.zeros_like(mean), []
         for way, points, results in self.passes:
             slopes = _pulled(results, points, batch)
-            found = torch.zeros(len(batch), *way.shape).to(way)
-            for weight, slope in zip(self.weights, slopes.split(way.shape[1], 2), strict=True):
-                found += weight * slope
-            found *= way / self.degree
+            first, *others = slopes.split(way.shape[1], 2)  # in place from here: these are large
+            found = first.mul_(self.weights[0])
+            for weight, slope in zip(self.weights[1:], others, strict=True):
+                found.add_(slope, alpha=weight)
+            found.mul_(way / self.degree)
             mean += found.sum(2) / count
-            size += found.abs().sum(2) / count
-            slope_of += (found * way).sum(2)
             sums.append(found.sum(1))
+            slope_of += torch.einsum("tgs,gs->tg", found, way)
+            size += found.abs_().sum(2) / count
         length = (self.states - self.start).square().sum(1).clamp(min=torch.finfo(mean.dtype).tiny)
         return mean, size, slope_of / length, torch.cat(sums, 1)
 
@@ -306,7 +308,8 @@ def _pulled(results: Tensor, points: Tensor, batch: Tensor) -> Tensor:
     seeds = torch.zeros(len(batch), results.shape[0]).to(results)
     seeds[torch.arange(len(batch)), batch] = 1.0
     try:
-        return torch.func.vmap(backward)(seeds)
+        with RepeatedColumns():  # type: ignore[no-untyped-call]
+            return torch.func.vmap(backward)(seeds).contiguous()
     except RuntimeError:  # an operation without a batching rule: one target at a time
         return torch.stack([backward(seed) for seed in seeds])
 

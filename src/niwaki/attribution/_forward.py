@@ -13,7 +13,7 @@ Inputs: TypeAlias = Tensor | Sequence[Any]  # of tensors; anything else gets a s
 Model: TypeAlias = Callable[..., Any]
 
 
-def as_inputs(inputs: Inputs) -> tuple[Tensor, ...]:
+def as_inputs(inputs: object) -> tuple[Tensor, ...]:
     """Return the inputs of a model as a tuple, checked.
 
     Raises
@@ -22,6 +22,11 @@ def as_inputs(inputs: Inputs) -> tuple[Tensor, ...]:
         If there are none, one is no tensor of real numbers, one is empty or not finite, or they
         differ in their numbers of samples.
     """
+    if not isinstance(inputs, Tensor | Sequence) or isinstance(inputs, str):
+        raise InputError(
+            f"the input is of type {type(inputs).__name__}; expected a torch tensor, for instance "
+            "torch.as_tensor(array), or a tuple of them."
+        )
     parts = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if not parts:
         raise InputError("there is no input to attribute to; give a tensor or several of them.")
@@ -116,7 +121,7 @@ def run(model: Model, parts: Sequence[Tensor], *, keep_state: bool) -> Tensor:
     """
     copies = tuple(part.clone() for part in parts)
     with ExitStack() as stack:
-        if isinstance(model, nn.Module) and _recurrent_on_gpu(model, copies):
+        if _recurrent_on_gpu(model, copies):
             # the fused kernels refuse a backward pass in evaluation mode
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         try:
@@ -136,11 +141,20 @@ def run(model: Model, parts: Sequence[Tensor], *, keep_state: bool) -> Tensor:
             f"the model returned {_kind(output)}; expected one tensor of real numbers, so wrap it "
             "in a function that picks the part to attribute."
         )
+    if output.ndim == 0 or output.shape[0] != parts[0].shape[0]:
+        raise InputError(
+            f"the model returned shape {tuple(output.shape)} for {parts[0].shape[0]} samples; "
+            "expected the samples along axis 0, so leave sums and means over them to the caller."
+        )
     return output
 
 
-def pull(output: Tensor, parts: Sequence[Tensor], *, create_graph: bool) -> tuple[Tensor, ...]:
+def pull(
+    output: Tensor, parts: Sequence[Tensor], *, create_graph: bool, keep: bool = False
+) -> tuple[Tensor, ...]:
     """Return the gradients of a sum of outputs, zero for inputs that it does not use.
+
+    With `keep` the pass can be pulled again.
 
     Raises
     ------
@@ -151,9 +165,15 @@ def pull(output: Tensor, parts: Sequence[Tensor], *, create_graph: bool) -> tupl
         return tuple(torch.zeros_like(part) for part in parts)
     try:
         found = torch.autograd.grad(
-            output, parts, create_graph=create_graph, allow_unused=True, materialize_grads=True
-        )
+            output, parts, retain_graph=create_graph or keep, create_graph=create_graph,
+            allow_unused=True, materialize_grads=True,
+        )  # fmt: skip
     except RuntimeError as error:
+        if "cudnn RNN" in str(error):
+            raise InputError(
+                "cuDNN's recurrent nets have no backward pass in evaluation mode; give the net as "
+                "a module, or call inside torch.backends.cudnn.flags(enabled=False)."
+            ) from error
         raise InputError(
             f"the model could not be differentiated ({_first_line(error)}); replace operations "
             "that work in place, such as relu(inplace=True) after a sigmoid, by their plain form."
@@ -161,8 +181,62 @@ def pull(output: Tensor, parts: Sequence[Tensor], *, create_graph: bool) -> tupl
     return found
 
 
-def _recurrent_on_gpu(model: nn.Module, parts: Sequence[Tensor]) -> bool:
-    return parts[0].is_cuda and any(isinstance(m, nn.RNNBase) for m in model.modules())
+def pull_all(
+    output: Tensor, parts: tuple[Tensor, ...], *, create_graph: bool, chunk: int | None = None
+) -> tuple[Tensor, ...]:
+    """Return the gradients of every output, ``[sample, target, ...]``.
+
+    Cotangents are batched through one recorded pass, so the forward pass is run once.
+
+    Parameters
+    ----------
+    output
+        ``[sample, target]``.
+    parts
+        What to differentiate by.
+    create_graph
+        Make the gradients differentiable.
+    chunk
+        Targets at once (count); all by default.
+    """
+    count = output.shape[1]
+    if not output.requires_grad:
+        return tuple(torch.zeros(p.shape[0], count, *p.shape[1:]).to(p) for p in parts)
+
+    def backward(seed: Tensor) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(
+            output,
+            parts,
+            seed.expand_as(output),
+            create_graph=create_graph,
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+
+    seeds = torch.eye(count, dtype=output.dtype, device=output.device)
+    try:
+        found: tuple[Tensor, ...] = torch.func.vmap(backward, out_dims=1, chunk_size=chunk)(seeds)
+    except RuntimeError:  # an operation without a batching rule: one target at a time
+        rows = [
+            pull((output * seed).sum(), parts, create_graph=create_graph, keep=True)
+            for seed in seeds
+        ]
+        found = tuple(torch.stack(column, 1) for column in zip(*rows, strict=True))
+    return found
+
+
+def _recurrent_on_gpu(model: Model, parts: Sequence[Tensor]) -> bool:
+    if not parts[0].is_cuda:
+        return False
+    return any(isinstance(m, nn.RNNBase) for top in _modules_of(model) for m in top.modules())
+
+
+def _modules_of(model: Model) -> list[nn.Module]:
+    """Return the module, or those that a function or a bound method works with."""
+    cells = getattr(model, "__closure__", None) or ()
+    held = [model, getattr(model, "__self__", None), *(cell.cell_contents for cell in cells)]
+    return [part for part in held if isinstance(part, nn.Module)]
 
 
 def _first_line(error: Exception) -> str:

@@ -11,11 +11,12 @@ from niwaki.attribution._forward import (
     gradients_on,
     leaves,
     pull,
+    pull_all,
     run,
 )
 from niwaki.attribution._homogeneity import homogeneity_report
 from niwaki.attribution._result import Attribution
-from niwaki.attribution._target import ALL, Target, cotangent, score_of
+from niwaki.attribution._target import ALL, Target, cotangent, scores
 from niwaki.core import InputError
 
 X_GRADIENT, GRADIENT = "x-gradient", "gradient"
@@ -119,11 +120,12 @@ def _weighted(
         points = leaves(parts, create_graph=create_graph)
         output = run(model, points, keep_state=not create_graph)
         if isinstance(target, str) and target == ALL:
-            slopes, score = _all_targets(output, points, create_graph=create_graph, chunk=chunk)
+            score = scores(output, None)
+            slopes = pull_all(score, points, create_graph=create_graph, chunk=chunk)
             scales = tuple(point[:, None] for point in points)
         else:
             weights = cotangent(output, target)
-            score = score_of(output, weights)
+            score = scores(output, weights)
             slopes = pull(score.sum(), points, create_graph=create_graph)
             scales = points
         values = (
@@ -143,40 +145,9 @@ def _weighted(
     )
 
 
-def _all_targets(
-    output: Tensor, points: tuple[Tensor, ...], *, create_graph: bool, chunk: int | None
-) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Return the gradients of every output, ``[sample, target, ...]``, and the outputs, flat.
-
-    Cotangents are batched through one recorded pass, so the forward pass is run once.
-    """
-    flat = output.reshape(output.shape[0], -1)
-    count = flat.shape[1]
-    if not flat.requires_grad:
-        zeros = (torch.zeros(p.shape[0], count, *p.shape[1:]).to(p) for p in points)
-        return tuple(zeros), flat
-
-    def backward(seed: Tensor) -> tuple[Tensor, ...]:
-        return torch.autograd.grad(
-            flat,
-            points,
-            seed.expand_as(flat),
-            create_graph=create_graph,
-            retain_graph=True,
-            allow_unused=True,
-            materialize_grads=True,
-        )
-
-    seeds = torch.eye(count, dtype=flat.dtype, device=flat.device)
-    try:
-        found = torch.func.vmap(backward, out_dims=1, chunk_size=chunk)(seeds)
-    except RuntimeError:  # an operation without a batching rule: one target at a time
-        rows = [backward(seed) for seed in seeds]
-        found = tuple(torch.stack(column, 1) for column in zip(*rows, strict=True))
-    return found, flat
-
-
-def _positive(degree: float | int) -> float:
+def _positive(degree: object) -> float:
+    if not isinstance(degree, int | float):
+        raise InputError(f"degree is {degree!r}; expected a number, or None to check the model.")
     if not degree > 0:
         raise InputError(
             f"degree {degree:g} has no closed form: a function of degree 0 does not change along "

@@ -24,6 +24,7 @@ from niwaki.core import InputError
 EXPONENTS = (-6, -3, -1, 1, 3, 6)
 _CLOSE = {torch.float64: 1e-9, torch.float32: 1e-4}  # where powers do not come out bit for bit
 _COARSE = 2e-2  # half precision
+_CUT = 5e-2  # of Euler's identity; rounding stays far below
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,26 @@ def homogeneity_report(model: Model, example: Inputs) -> HomogeneityReport:
     euler, share = _identities(model, parts, degree)
     steady = torch.equal(base, _forward(model, parts))
     close = residual <= _CLOSE.get(base.dtype, _COARSE)
+    unproven = static is None or (static.degree is None and not static.broken)
+    nothing = ""
     if not steady:
+        nothing = (
+            "two passes over the same input differ (dropout in training mode?); call model.eval() "
+            "first."
+        )
+    elif unproven and not bool(base.any()):
+        nothing = (
+            "the model gives only zeros on the example, which say nothing; give other samples."
+        )
+    elif euler > _CUT and close and degree > 0 and (unproven or guess is not None):
+        nothing = (
+            f"its output scales with degree {degree:g}, but its gradient does not account for it; "
+            "something cuts or replaces gradients (detach, rounding, a backward pass of its own)."
+        )
+    if nothing:
         return HomogeneityReport(
-            None, False, False, "", "two passes over the same input differ (dropout in training "
-            "mode?); call model.eval() first.", exact, residual, euler, share, static is not None,
-        )  # fmt: skip
+            None, False, False, "", nothing, exact, residual, euler, share, static is not None
+        )
     holds, culprit, reason = _verdict(model, parts, static, degree, exact=exact, close=close)
     proven = guess is not None and holds
     kept = degree if holds or (guess is not None and close) else None
@@ -165,13 +181,28 @@ def _verdict(
                 (f"it has degree {static.degree:g}, so nothing is gained on the path from zero."),
             )
         return True, "", f"homogeneous of degree {static.degree:g}, by its operations."
+    return _by_numbers(model, parts, static, degree, exact=exact)
+
+
+def _by_numbers(
+    model: Model,
+    parts: tuple[Tensor, ...],
+    static: _trace.Inference | None,
+    degree: float,
+    *,
+    exact: bool,
+) -> tuple[bool, str, str]:
+    """Return the verdict where the algebra has none: the graph or a rule is missing."""
     unread = "its graph cannot be read" if static is None else static.reason.rstrip(".")
-    if exact and degree > 0:
-        where = static.culprit if static is not None else ""
-        return True, where, f"homogeneous of degree {degree:g} as far as numbers show ({unread})."
-    culprit = _first_that_breaks(model, parts)
-    name = _the(culprit) if culprit else "an operation between its modules"
-    return False, culprit, f"{name} is not homogeneous, by numbers ({unread})."
+    if not exact or degree <= 0:
+        culprit = _first_that_breaks(model, parts)
+        name = _the(culprit) if culprit else "an operation between its modules"
+        return False, culprit, f"{name} is not homogeneous, by numbers ({unread})."
+    bounded, why = _part_that_would_break(model, parts)
+    if bounded:
+        return False, bounded, f"{_the(bounded)}: {why}"
+    where = static.culprit if static is not None else ""
+    return True, where, f"homogeneous of degree {degree:g} as far as numbers show ({unread})."
 
 
 def _the(culprit: str) -> str:
@@ -289,6 +320,24 @@ def _first_that_breaks(model: Model, parts: tuple[Tensor, ...]) -> str:
         if _grows(inputs, later[0]) and not _grows(outputs, later[1]):
             return name
     return ""
+
+
+def _part_that_would_break(model: Model, parts: tuple[Tensor, ...]) -> tuple[str, str]:
+    """Return the first innermost module that the algebra breaks, though the example does not.
+
+    Without a graph of the whole, bounds that the example never reaches show in the parts. A part
+    whose inputs do not grow with those of the model may be any function.
+    """
+    if not isinstance(model, nn.Module):
+        return "", ""
+    once, twice = (_recorded(model, [f * part for part in parts]) for f in (1.0, 2.0))
+    for name, (inputs, _) in once.items():
+        same = all(map(torch.equal, inputs, twice[name][0])) if name in twice else True
+        module = model if name == "the model" else model.get_submodule(name)
+        found = None if same else _trace.infer(module, inputs, keep=state_kept)
+        if found is not None and found.broken:
+            return name, found.reason
+    return "", ""
 
 
 def _recorded(

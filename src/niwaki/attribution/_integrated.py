@@ -15,10 +15,11 @@ from niwaki.attribution._forward import (
     gradients_on,
     leaves,
     pull,
+    pull_all,
     run,
 )
 from niwaki.attribution._result import Attribution
-from niwaki.attribution._target import ALL, Target, cotangent, score_of
+from niwaki.attribution._target import ALL, Target, cotangent, scores
 from niwaki.core import InputError
 
 INTEGRATED, EXPECTED = "integrated gradients", "expected gradients"
@@ -44,7 +45,7 @@ def integrated_gradients(
     Parameters
     ----------
     model, inputs, target
-        As for `xgrad`, without ``"all"``.
+        As for `xgrad`.
     baseline
         Where paths begin: None or 0 for zero, a number, a tensor that broadcasts to the input, or
         one of these per input (units of the input).
@@ -67,7 +68,6 @@ def integrated_gradients(
     """
     parts = as_inputs(inputs)
     check_graph(create_graph)
-    _refuse_all(target)
     _check_counts(nodes=nodes, chunk=chunk)
     starts = _baselines(baseline, parts)
     places, weights = np.polynomial.legendre.leggauss(nodes)
@@ -118,7 +118,6 @@ def expected_gradients(
     """
     parts, behind = as_inputs(inputs), as_inputs(references)
     check_graph(create_graph)
-    _refuse_all(target)
     shapes = [tuple(p.shape[1:]) for p in parts], [tuple(b.shape[1:]) for b in behind]
     if shapes[0] != shapes[1]:
         raise InputError(
@@ -171,8 +170,9 @@ def _along_paths(
     with gradients_on():
         points = leaves(parts, create_graph=create_graph)
         output = run(model, points, keep_state=not create_graph)
-        weights = cotangent(output, target)
-        totals = [torch.zeros_like(part) for part in points]
+        weights = None if isinstance(target, str) and target == ALL else cotangent(output, target)
+        score = scores(output, weights)
+        totals = [_zeros(part, score) for part in points]
         for at in torch.arange(len(alpha), device=alpha.device).split(chunk or len(alpha)):
             owner = at // count
             starts = tuple(end[origin.to(at.device)[at]] for end in ends)
@@ -181,24 +181,33 @@ def _along_paths(
             )
             moved = moved if create_graph else leaves(moved, create_graph=False)
             found = run(model, moved, keep_state=True)
-            picked = score_of(found, weights[owner]) * weight[at]
-            slopes = pull(picked.sum(), moved, create_graph=create_graph)
+            picked = scores(found, None if weights is None else weights[owner])
+            picked = picked * _fit(weight[at], picked)
+            if weights is None:
+                slopes = pull_all(picked, moved, create_graph=create_graph)
+            else:
+                slopes = pull(picked.sum(), moved, create_graph=create_graph)
             for number, (slope, start, point) in enumerate(
                 zip(slopes, starts, points, strict=True)
             ):
-                part = slope * (point[owner] - start)
+                way = point[owner] - start
+                part = slope * (way if weights is not None else way[:, None])
                 totals[number] = totals[number].index_add(0, owner, part)
             if not create_graph:
                 totals = [total.detach() for total in totals]
-        score = score_of(output, weights)
         with torch.no_grad():
             base_output = run(model, ends, keep_state=True)
             if method == EXPECTED:
-                base_output = base_output.mean(0, keepdim=True).expand_as(weights)
-            base = score_of(base_output, weights)
+                base_output = base_output.mean(0, keepdim=True).expand_as(output)
+            base = scores(base_output, weights)
     if not create_graph:
         output, score = output.detach(), score.detach()
     return Attribution(output, score, tuple(totals), base, method, nodes=count)
+
+
+def _zeros(part: Tensor, score: Tensor) -> Tensor:
+    """Return what attributions are summed into; with all targets, these are axis 1."""
+    return part.new_zeros(part.shape[0], *score.shape[1:], *part.shape[1:])
 
 
 def _fit(alpha: Tensor, part: Tensor) -> Tensor:
@@ -234,15 +243,7 @@ def _baseline(one: Tensor | float | int | None, part: Tensor) -> Tensor:
         ) from error
 
 
-def _refuse_all(target: Target) -> None:
-    if isinstance(target, str) and target == ALL:
-        raise InputError(
-            "all targets at once are for the closed form (xgrad); call this method once per "
-            "target, or use jacobian_attribution for a field."
-        )
-
-
-def _check_counts(**counts: int | None) -> None:
+def _check_counts(**counts: object) -> None:
     for name, value in counts.items():
-        if value is not None and value < 1:
-            raise InputError(f"{name} is {value}; expected at least 1.")
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise InputError(f"{name} is {value}; expected a whole number of at least 1.")

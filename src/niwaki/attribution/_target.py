@@ -61,9 +61,9 @@ def _places(target: int | tuple[int, ...] | Sequence[int] | Tensor, rows: int, a
     if isinstance(target, int):
         places = torch.full((rows, 1), target)
     elif isinstance(target, tuple):
-        places = torch.tensor(target, dtype=torch.long).reshape(1, -1).expand(rows, -1)
+        places = _whole(target).reshape(1, -1).expand(rows, -1)
     else:
-        places = torch.as_tensor(target).detach().long()
+        places = _whole(target)
         places = places.reshape(1, 1).expand(rows, 1) if places.ndim == 0 else places
         places = places[:, None] if places.ndim == 1 else places
     if places.shape != (rows, axes):
@@ -72,6 +72,19 @@ def _places(target: int | tuple[int, ...] | Sequence[int] | Tensor, rows: int, a
             f"samples with {axes} output axes; give one index, or one per sample."
         )
     return places
+
+
+def _whole(target: object) -> Tensor:
+    try:
+        found = torch.as_tensor(target).detach()
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.zeros(0)
+    if found.is_floating_point() or found.dtype == torch.bool:
+        raise InputError(
+            f"target {target!r} is no index; expected an index, one per sample, a cotangent of "
+            f"the shape of the output, or '{ALL}'."
+        )
+    return found.long()
 
 
 def _check_range(places: Tensor, outputs: torch.Size, target: object) -> None:
@@ -83,6 +96,13 @@ def _check_range(places: Tensor, outputs: torch.Size, target: object) -> None:
                 f"target {found} is out of range: the model gives {size} outputs per sample"
                 f"{f' along axis {axis + 1}' if len(outputs) > 1 else ''}, numbered from 0."
             )
+
+
+def scores(output: Tensor, weights: Tensor | None) -> Tensor:
+    """Return one score per sample, or without weights every output, ``[sample, target]``."""
+    if weights is not None:
+        return score_of(output, weights)
+    return output.flatten(1) if output.ndim > 1 else output[:, None]
 
 
 def score_of(output: Tensor, weights: Tensor) -> Tensor:

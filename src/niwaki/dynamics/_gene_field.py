@@ -82,6 +82,29 @@ class GeneField(nn.Module):
         centre, ratio = self.centre[:, None], self.reliability[:, None]
         return centre + ratio * (measured - centre)
 
+    def drop_constants(self) -> list[str]:
+        """Leave the field with what has degree one, and return what went, one line each.
+
+        Resting levels and centres become zero for good, joint effects (degree two) and the bounds
+        of regulators go; edges, speeds and decay stay. ``attribution.to_xdnn`` calls it on a copy.
+        """
+        gone: list[str] = []
+        for name in ("level", "centre"):
+            held = getattr(self, name).detach()
+            if bool(held.any()):
+                gone.append(f"{name} set to zero")
+            delattr(self, name)
+            self.register_buffer(name, torch.zeros_like(held))
+        if bool(torch.isfinite(self.low).any() or torch.isfinite(self.high).any()):
+            gone.append("bounds of regulators dropped")
+        self.low = torch.full_like(self.low, -torch.inf)
+        self.high = -self.low
+        if self.joint_weight.numel():
+            gone.append(f"{self.joint_weight.numel()} joint effects dropped")
+        self.joint_weight = nn.Parameter(self.joint_weight.detach()[:0])
+        self.joint_sources, self.joint_target = self.joint_sources[:, :0], self.joint_target[:0]
+        return gone
+
     def rate(self) -> Float[Tensor, " gene"]:
         """Return v, non-negative (per time unit)."""
         return self.velocity.clamp(min=0)

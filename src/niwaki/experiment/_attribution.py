@@ -183,7 +183,7 @@ def summarise(found: MapAttribution, states: int, network: EffectiveNetwork) -> 
     strong_pairs, strong_edges = keys[by_size], edges.keys()[by_weight]
     rows = _Rows(found, edges)
     regulators = _regulators(found, network)
-    listed = min(20, int((network.strength_of > 0).sum()))
+    listed = min(20, (int((network.strength_of > 0).sum()) + 1) // 2)  # all of them always agree
     return AttributionSummary(
         method=found.method,
         baseline="zero" if found.degree is not None else "mean state",

@@ -34,7 +34,7 @@ def read_features(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "sampl
     header, *rows = list(split_lines(lines, sniff_delimiter(lines[:30])))
     if all(_is_number(cell) for cell in header):
         raise InputError(f"{path} begins with numbers; expected a header with one name per column.")
-    labelled = not header[0].strip() or not _is_number(rows[0][0])
+    labelled = not header[0].strip() or not any(_is_number(row[0]) for row in rows)
     names = [name.strip() for name in header[1 if labelled else 0 :]]
     if len(set(names)) < len(names):
         twice = next(n for i, n in enumerate(names) if n in names[:i])
@@ -51,7 +51,7 @@ def read_features(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "sampl
             if not _is_number(cell):
                 raise InputError(
                     f"{path} has '{cell}' in line {number}, column '{names[place]}'; expected a "
-                    "finite number, so fill or drop missing values first."
+                    "finite number with a decimal point, so fill or drop missing values first."
                 )
             values[number - 2, place] = float(cell)
     return tuple(names), values

@@ -1,4 +1,5 @@
 import captum.attr
+import captum.metrics
 import pytest
 import torch
 from torch import nn
@@ -65,6 +66,21 @@ def test_the_adapter_passes_tuples_and_further_arguments_on():
     ours = XGradient(Two()).attribute((a, b), additional_forward_args=(2.0, 1))
     assert isinstance(ours, tuple)
     assert torch.allclose(ours[1], 2 * b.relu())
+
+
+def test_the_adapter_takes_what_is_written_for_integrated_gradients():
+    model, x = x_mlp(), normal(4, 6)
+    method = XGradient(model)
+    given = {"n_steps": 50, "method": "gausslegendre", "internal_batch_size": 8}
+    assert torch.equal(method.attribute(x, target=0, **given), method.attribute(x, target=0))
+    change = captum.metrics.sensitivity_max(method.attribute, x, target=0)
+    assert bool((change < 1).all())
+    with pytest.raises(InputError, match="'steps'"):
+        method.attribute(x, target=0, steps=50)
+
+
+def test_all_targets_of_any_model():
+    assert attribute(biased_mlp(), normal(3, 6), "all").value.shape == (3, 3, 6)
 
 
 def test_a_baseline_for_the_closed_form_is_refused():

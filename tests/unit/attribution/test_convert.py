@@ -7,9 +7,9 @@ from torch import nn
 from torch.nn import functional
 from unit.attribution.nets import biased_mlp, normal, resnet50, seeded
 
-from niwaki.attribution import VarianceScale, to_xdnn, xgrad
+from niwaki.attribution import VarianceScale, homogeneity_report, to_xdnn, xgrad
 from niwaki.core import InputError
-from niwaki.dynamics import GeneField, MlpField
+from niwaki.dynamics import GeneField, MlpField, PhoenixField
 
 
 def test_an_mlp_loses_its_biases_and_the_original_keeps_them():
@@ -125,7 +125,11 @@ def test_what_cannot_be_converted_is_named():
 
 
 def test_our_fields_become_homogeneous(monkeypatch):
-    for kind in (MlpField, GeneField):  # the checks of types in tests refuse to be traced
+    for kind in (
+        MlpField,
+        GeneField,
+        PhoenixField,
+    ):  # the checks of types in tests refuse to be traced
         for name in {"forward", "drive", "rate"} & set(vars(kind)):
             monkeypatch.setattr(kind, name, inspect.unwrap(vars(kind)[name]))
     generator = torch.Generator().manual_seed(0)
@@ -141,10 +145,33 @@ def test_our_fields_become_homogeneous(monkeypatch):
         gene.source.copy_(torch.tensor([0, 1]))
         gene.target.copy_(torch.tensor([1, 2]))
         gene.centre.fill_(0.5)
-    assert not to_xdnn(gene, example=state).report.holds
-    linear = to_xdnn(gene, zero=("level", "centre", "joint_weight"), example=state)
+    gene.set_range(torch.zeros(5), torch.ones(5))
+    assert homogeneity_report(gene, state).degree is None
+    linear = to_xdnn(gene, example=state)
     assert linear.report.proven
+    assert linear.report.exact
+    assert "1 joint effects dropped" in " ".join(linear.changes)
     assert bool(gene.level.any())
+    assert bool(gene.high.isfinite().all())
+    phoenix = to_xdnn(PhoenixField(5, hidden=3, generator=generator), example=state.abs())
+    assert not phoenix.report.holds  # its activations are what it is
+    assert phoenix.report.culprit
+
+
+def test_further_constants_are_set_to_zero_by_name():
+    class Shifted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.offset = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return x + self.offset
+
+    x = normal(2, 3, dtype=torch.float32)
+    assert not to_xdnn(Shifted(), example=x).report.holds
+    found = to_xdnn(Shifted(), zero=("offset",), example=x)
+    assert found.report.proven
+    assert not list(found.model.parameters())
 
 
 def test_bad_requests_get_a_sentence():

@@ -4,7 +4,12 @@ from torch import nn
 from unit.attribution.nets import biased_mlp, normal, x_cnn, x_mlp
 
 from niwaki.attribution import gini_prior, gradient, integrated_gradients, xgrad
+from niwaki.attribution._forward import _modules_of, as_inputs
+from niwaki.attribution._gradient import _positive
+from niwaki.attribution._target import _whole
 from niwaki.core import InputError
+
+PAIR = (normal(2, 3), normal(2, 4, seed=2))
 
 
 @pytest.mark.parametrize(("net", "shape"), [(x_mlp, (5, 6)), (x_cnn, (3, 1, 8, 8))])
@@ -162,6 +167,7 @@ def test_a_model_that_is_not_homogeneous_is_refused_by_name():
         (torch.ones(2, 6).double(), "every", "unknown"),
         (torch.ones(2, 6).double(), True, "truth value"),
         (torch.ones(2, 5).double(), 0, "does not run"),
+        (torch.ones(2, 6).double(), torch.tensor([True, False]), "no index"),
         ([], 0, "no input"),
         ([1.0], 0, "torch tensor"),
         ([torch.ones(2, 6).double(), torch.ones(3, 6).double()], 0, "samples"),
@@ -170,6 +176,58 @@ def test_a_model_that_is_not_homogeneous_is_refused_by_name():
 def test_bad_input_gets_a_sentence(inputs, target, words):
     with pytest.raises(InputError, match=words):
         xgrad(x_mlp(), inputs, target, degree=1)
+
+
+@pytest.mark.parametrize("degree", ["1", 0, -1.0, float("nan")])
+def test_a_degree_without_a_closed_form_is_refused(degree):
+    with pytest.raises(InputError, match="degree"):
+        _positive(degree)
+
+
+@pytest.mark.parametrize("inputs", [None, 3.0, "x", {"x": torch.ones(2, 6)}])
+def test_what_is_no_tensor_is_refused(inputs):
+    with pytest.raises(InputError, match="expected a torch tensor"):
+        as_inputs(inputs)
+
+
+@pytest.mark.parametrize("target", [1.5, [0, "b"], [[0], [0, 1]]])
+def test_what_is_no_index_is_refused(target):
+    with pytest.raises(InputError, match="no index"):
+        _whole(target)
+
+
+def test_a_model_that_sums_over_samples_is_refused():
+    with pytest.raises(InputError, match="samples along axis 0"):
+        xgrad(lambda x: x.relu().sum(), normal(2, 3), degree=1)
+
+
+def test_several_inputs_get_every_target():
+    found = xgrad(lambda a, b: a.relu() @ torch.ones(3, 4).double() + b.abs(), PAIR, "all")
+    assert [tuple(v.shape) for v in found.values] == [(2, 4, 3), (2, 4, 4)]
+    assert float(found.gap.abs().max()) < 1e-12
+
+
+def test_a_recurrent_net_on_a_gpu_is_found_behind_a_function():
+    net = nn.RNN(4, 5)
+    assert _modules_of(lambda x: net(x)[0]) == [net]
+    assert _modules_of(net.forward) == [net]
+    assert _modules_of(torch.relu) == []
+
+
+def test_a_refusal_of_cudnn_says_what_to_do():
+    class Refusing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            raise RuntimeError("cudnn RNN backward can only be called in training mode")
+
+    with pytest.raises(InputError, match=r"cudnn\.flags"):
+        xgrad(Refusing.apply, normal(2, 3), 0, degree=1)
+    with pytest.raises(InputError, match=r"cudnn\.flags"):
+        xgrad(Refusing.apply, normal(2, 3), "all", degree=1)
 
 
 def test_a_model_that_returns_no_tensor_is_refused():

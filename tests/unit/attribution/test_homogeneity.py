@@ -97,6 +97,38 @@ def test_without_a_graph_the_numbers_decide_and_name_the_module():
     assert bad.culprit == "inner.1"
 
 
+def test_without_a_graph_a_bound_that_is_never_reached_is_still_named():
+    x = 1e-6 * normal(2, 6, dtype=torch.float32)
+    found = homogeneity_report(Branching(nn.Sequential(nn.ReLU(), nn.ReLU6())), x)
+    assert found.exact
+    assert not found.holds
+    assert found.culprit == "inner.1"
+
+    class Gate(nn.Module):  # a sigmoid of something of degree 0 is allowed
+        def __init__(self):
+            super().__init__()
+            self.squash = nn.Sigmoid()
+
+        def forward(self, x):
+            return x * self.squash(x / x.norm(dim=1, keepdim=True))
+
+    assert homogeneity_report(Branching(Gate()), normal(2, 6, dtype=torch.float32)).holds
+
+
+def test_zeros_alone_say_nothing():
+    found = homogeneity_report(Branching(nn.ReLU()), -torch.ones(2, 6))
+    assert not found.holds
+    assert "other samples" in found.reason
+    assert homogeneity_report(nn.ReLU(), -torch.ones(2, 6)).proven  # the algebra needs none
+
+
+def test_a_gradient_that_is_cut_is_found_out():
+    found = homogeneity_report(lambda x: x.detach().relu(), normal(2, 6))
+    assert found.exact
+    assert not found.holds
+    assert "cuts or replaces gradients" in found.reason
+
+
 def test_an_operation_without_a_rule_is_said_to_be_unknown():
     found = homogeneity_report(
         Function(lambda m, x: torch.fft.rfft(x).abs()), normal(2, 6, dtype=torch.float32)

@@ -10,6 +10,7 @@ from niwaki.attribution import (
     integrated_gradients,
     xgrad,
 )
+from niwaki.attribution._integrated import _check_counts
 from niwaki.core import InputError
 
 
@@ -79,6 +80,20 @@ def test_expected_gradients_close_their_gap_with_draws(smooth):
     assert few.nodes == 2
 
 
+def test_all_targets_at_once_are_the_targets_one_by_one(smooth):
+    x, behind = normal(3, 3), normal(5, 3, seed=2)
+    for explain in (
+        lambda target: integrated_gradients(smooth, x, target, nodes=6, chunk=7),
+        lambda target: expected_gradients(smooth, x, behind, target, draws=4),
+    ):
+        every = explain("all")
+        assert every.value.shape == (3, 2, 3)
+        for target in (0, 1):
+            one = explain(target)
+            assert torch.allclose(every.value[:, target], one.value, atol=1e-12)
+            assert torch.allclose(every.gap[:, target], one.gap, atol=1e-12)
+
+
 def test_without_draws_every_reference_is_used_once(smooth):
     x, references = normal(2, 3), normal(5, 3, seed=3)
     found = expected_gradients(smooth, x, references, 0)
@@ -101,12 +116,16 @@ def test_the_relative_gap_is_relative(smooth):
         ({"baseline": [0.0, 0.0]}, "2 baselines for 1"),
         ({"nodes": 0}, "nodes is 0"),
         ({"chunk": 0}, "chunk is 0"),
-        ({"target": "all"}, "closed form"),
     ],
 )
 def test_bad_options_get_a_sentence(smooth, options, words):
     with pytest.raises(InputError, match=words):
         integrated_gradients(smooth, normal(2, 3), **{"target": 0, **options})
+
+
+def test_half_a_node_is_none():
+    with pytest.raises(InputError, match="whole number"):
+        _check_counts(nodes=2.5)
 
 
 def test_one_tensor_is_no_baseline_for_several_inputs():

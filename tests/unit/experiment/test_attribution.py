@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from unit.attribution.nets import seeded
 from unit.experiment.study import chain_network, small, wave
 
 from niwaki.attribution import jacobian_attribution
@@ -68,7 +69,7 @@ def test_contributions_are_the_slope_times_the_way_from_the_mean():
 
 def test_a_homogeneous_field_gets_the_closed_form_from_zero():
     module = nn.Sequential(nn.Linear(4, 3, bias=False), nn.ReLU(), nn.Linear(3, 4, bias=False))
-    model = model_of(ModuleField(module))
+    model = model_of(ModuleField(seeded(module, seed=3)))
     found = field_contributions(model, observed_states(model, wave()))
     assert (found.method, found.degree) == ("x-gradient", 1)
     assert found.gap < 1e-5

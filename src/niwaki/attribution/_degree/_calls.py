@@ -92,8 +92,8 @@ class Call:
 def constant_tag(value: Any) -> Tag:
     """Return the tag of a value that does not depend on the input."""
     if isinstance(value, Tensor):
-        if value.numel() and not value.is_complex() and not bool(torch.any(value != 0)):
-            return Nothing()
+        if not value.is_complex() and not bool(torch.any(value != 0)):
+            return Nothing()  # zeros, or no numbers at all
         return Degree(0.0)
     if isinstance(value, bool):
         return Degree(0.0)
