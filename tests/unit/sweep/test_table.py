@@ -166,7 +166,7 @@ def test_the_sparsest_setting_that_is_as_good_counts_and_the_prior_stands_once(
         (method, seed) for method in ("prior alone", "l1", "dash") for seed in (0, 1)
     )
     chosen = next(r for r in rows if r.row.method == "l1")
-    assert (chosen.row.sparsity, chosen.setting) == (0.7, "strength 0.5")
+    assert (chosen.row.sparsity, chosen.setting) == (0.7, "strength 0.1")
     assert chosen.tried_cpu_seconds == 6
     path = write_table(rows, tmp_path, command="niwaki benchmark <x>", missing=2)
     text, page = path.read_text(), (tmp_path / "table.html").read_text()
