@@ -106,6 +106,13 @@ def our_step(field: PhoenixField, batch: PairTensors, method: Method) -> Callabl
     return step
 
 
+def published_solve(published: PublishedField, start: Tensor, span: Tensor) -> Tensor:
+    """Solve one pair as published."""
+    return torchdiffeq.odeint_adjoint(
+        published, start, span, method="dopri5", rtol=1e-7, atol=1e-9
+    )[-1]
+
+
 def rival_step(field: PhoenixField, batch: PairTensors, count: int) -> Callable[[], None]:
     published = PublishedField(field)
     optimiser = torch.optim.Adam(published.parameters(), lr=1e-9, fused=True)
@@ -114,12 +121,7 @@ def rival_step(field: PhoenixField, batch: PairTensors, count: int) -> Callable[
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        ends = [
-            torchdiffeq.odeint_adjoint(
-                published, start[i : i + 1], spans[i], method="dopri5", rtol=1e-7, atol=1e-9
-            )[-1]
-            for i in range(count)
-        ]
+        ends = [published_solve(published, start[i : i + 1], spans[i]) for i in range(count)]
         (torch.cat(ends) - end[:count]).square().mean().backward()
         optimiser.step()
 

@@ -25,8 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torchdiffeq
-from step import PublishedField
-from torch import Tensor
+from step import PublishedField, published_solve
 
 from niwaki.core import DivergedError, Trajectories
 from niwaki.dynamics import (
@@ -35,6 +34,7 @@ from niwaki.dynamics import (
     Optimisation,
     PairTensors,
     PhoenixField,
+    RungeKutta4,
     Training,
     make_batches,
     match_knots,
@@ -45,13 +45,13 @@ from niwaki.dynamics import (
     solve,
     train_epoch,
 )
+from niwaki.experiment._arm import _SETTLED
 from niwaki.sweep._real import read_real
 from niwaki.sweep._sim350 import load_case
 
 QUALITIES = (2.5e-3, 2.0e-3, 1.5e-3)  # test mean squared errors to reach
 TARGET = 500  # times less processor time to the second of them
 EPOCHS, WARM_EPOCHS = 80, 10
-SETTLED = 20  # epochs over which the share of forecasts grows, as in `niwaki fit`
 WARM_SETS = ("sim350", "yeast500", "hema-b")
 
 
@@ -133,7 +133,7 @@ def train(study: Study, setting: Setting) -> Iterator[tuple[float, float, Phoeni
         noisy = train_epoch(training, here, batches=batches, method=method, masks={})
         training.plateau.step(noisy)
         if setting.shooting:
-            share = setting.shooting * min(1.0, epoch / SETTLED)
+            share = setting.shooting * min(1.0, epoch / _SETTLED)
             starts = shooting_starts(
                 field, starts, observed=observed, previous=before, share=share, method=method
             )
@@ -164,6 +164,7 @@ def train_rival(study: Study, seed: int, until: float) -> Iterator[tuple[float, 
     rival = PublishedField(field)
     optimiser = torch.optim.Adam(rival.parameters(), lr=1e-3)
     start, end = (torch.from_numpy(a.T.copy()).float() for a in (pairs.start, pairs.end))
+    spans = [torch.tensor([0.0, gap]) for gap in pairs.gaps.tolist()]
     spent, epoch, loss = 0.0, 0, np.inf
     while loss > until:
         epoch += 1
@@ -172,7 +173,7 @@ def train_rival(study: Study, seed: int, until: float) -> Iterator[tuple[float, 
             began = time.process_time()
             for batch in batches[part : part + 15]:
                 optimiser.zero_grad(set_to_none=True)
-                ends = [solved(rival, start[i : i + 1], pairs.gaps[i]) for i in batch]
+                ends = [published_solve(rival, start[i : i + 1], spans[i]) for i in batch]
                 (torch.cat(ends) - end[batch]).square().mean().backward()
                 optimiser.step()
             spent += time.process_time() - began
@@ -180,22 +181,12 @@ def train_rival(study: Study, seed: int, until: float) -> Iterator[tuple[float, 
             yield spent, loss
 
 
-def solved(rival: PublishedField, start: Tensor, gap: float) -> Tensor:
-    span = torch.tensor([0.0, float(gap)])
-    return torchdiffeq.odeint_adjoint(rival, start, span, method="dopri5", rtol=1e-7, atol=1e-9)[-1]
-
-
 @torch.no_grad()
 def published_loss(rival: PublishedField, pairs: PairTensors) -> float:
     """Return the test loss: sixteen RK4 steps per pair are exact enough for that."""
-    state, step = pairs.start.T, pairs.gaps[:, None] / 16
-    for _ in range(16):
-        one = rival(None, state)
-        two = rival(None, state + step / 2 * one)
-        three = rival(None, state + step / 2 * two)
-        four = rival(None, state + step * three)
-        state = state + step / 6 * (one + 2 * two + 2 * three + four)
-    return float((state - pairs.end.T).square().mean())
+    exact = RungeKutta4(substeps=16)
+    ends = exact(lambda state: rival(None, state.T).T, pairs.start, pairs.gaps)
+    return float((ends - pairs.end).square().mean())
 
 
 # ------------------------------------------------------------------------- rows

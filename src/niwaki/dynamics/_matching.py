@@ -3,13 +3,12 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.interpolate import CubicSpline
 from torch import nn
 
 from niwaki.core import Trajectories
 from niwaki.dynamics._field import DecayField
-from niwaki.dynamics._optimiser import Optimisation
-from niwaki.dynamics._panel import Block, Panel
+from niwaki.dynamics._optimiser import Optimisation, Training
+from niwaki.dynamics._panel import Block, Panel, Path
 from niwaki.dynamics._train import PairTensors
 
 _BATCH = 64  # intervals per step
@@ -47,15 +46,7 @@ def match_knots(
     .. [1] varah1982, for fits to the slopes of splines.
     """
     assert isinstance(field, nn.Module)  # noqa: S101 - a protocol cannot say so
-    groups = [
-        {
-            "params": [parameter],
-            "lr": settings.learning_rate
-            * (settings.multiplier_factor if name == "multiplier" else 1.0),
-        }
-        for name, parameter in field.named_parameters()
-    ]
-    optimiser = torch.optim.Adam(groups, fused=True)
+    optimiser = Training(field, settings).optimiser
     middle = (knots.start + knots.end) / 2
     for _ in range(epochs):
         for batch in torch.randperm(len(knots.gaps), generator=generator).split(_BATCH):
@@ -81,7 +72,7 @@ def smoothed_knots(data: Trajectories, *, device: str = "cpu") -> PairTensors:
     panel = Panel.from_trajectories(data)
     for grid, block in zip(panel.grids, panel.values, strict=True):
         at = np.union1d(grid.times, (grid.times[1:] + grid.times[:-1]) / 2)
-        path = smooth_spline(grid.times, block)(at)
+        path = smooth_spline(grid.times, block, at)
         starts.append(path[:, :-1].reshape(-1, panel.genes))
         ends.append(path[:, 1:].reshape(-1, panel.genes))
         gaps.append(np.tile(np.diff(at), len(path)))
@@ -90,8 +81,10 @@ def smoothed_knots(data: Trajectories, *, device: str = "cpu") -> PairTensors:
     return PairTensors(*(torch.tensor(a, dtype=torch.float32, device=device) for a in arrays))
 
 
-def smooth_spline(times: Float[np.ndarray, " _time"], block: Block) -> CubicSpline:
-    """Return natural cubic smoothing splines of every gene and trajectory.
+def smooth_spline(
+    times: Float[np.ndarray, " _time"], block: Block, at: Float[np.ndarray, " _node"]
+) -> Path:
+    """Return natural cubic smoothing splines of every gene and trajectory at some times.
 
     The penalty on the squared second derivative is chosen for each gene by generalised
     cross-validation over all trajectories. All genes share one eigenbasis, so every penalty is
@@ -103,14 +96,18 @@ def smooth_spline(times: Float[np.ndarray, " _time"], block: Block) -> CubicSpli
         Observation times, increasing (time units).
     block
         Observations (data units).
+    at
+        Times to return the splines at, within those of the observations (time units).
 
     References
     ----------
     .. [1] green1994, chapters 2 and 3.
     """
+    from scipy.interpolate import CubicSpline  # loads slowly, and few fits start this way
+
     count = len(times)
     if count == 2:
-        return CubicSpline(times, block, axis=1)
+        return np.asarray(CubicSpline(times, block, axis=1)(at))
     gap = np.diff(times)
     inner = np.arange(count - 2)
     second = np.zeros((count, count - 2))
@@ -126,4 +123,4 @@ def smooth_spline(times: Float[np.ndarray, " _time"], block: Block) -> CubicSpli
     residual = np.square(1 - kept) @ np.square(shapes).sum(0)
     best = (residual / np.square(count - kept.sum(1))[:, None]).argmin(0)
     smooth = np.einsum("tk,mkg->mtg", basis, shapes * kept[best].T)
-    return CubicSpline(times, smooth, axis=1, bc_type="natural")
+    return np.asarray(CubicSpline(times, smooth, axis=1, bc_type="natural")(at))

@@ -83,7 +83,7 @@ def train_arm(
     """
     config = problem.config
     schedule, knowledge = make_schedule(config), make_knowledge(prior, ppi)
-    term = _prior_term(problem, prior)
+    term, previous = _prior_term(problem, prior), previous_pairs(problem.pairs)
     state = restore(problem, folder)
     if state.epoch == 0 and config.warm_start > 0:
         _warm_up(problem, state)
@@ -95,7 +95,7 @@ def train_arm(
             if state.sparsifier is None:
                 _prune(problem, state, knowledge, epoch)
             state.round += 1
-        _run_epoch(problem, state, epoch, term)
+        _run_epoch(problem, state, epoch, term=term, previous=previous)
         if progress is not None:
             progress(name, epoch, config.epochs, state.metrics[-1]["held_out_loss"])
         if time.monotonic() - saved > _SAVE_EVERY_S:
@@ -170,7 +170,9 @@ def _prior_term(problem: Problem, prior: Network | None) -> PriorTerm | None:
     )
 
 
-def _run_epoch(problem: Problem, state: State, epoch: int, term: PriorTerm | None) -> None:
+def _run_epoch(
+    problem: Problem, state: State, epoch: int, *, term: PriorTerm | None, previous: PairIndex
+) -> None:
     config = problem.config
     train = problem.train
     if state.starts is not None:
@@ -195,7 +197,7 @@ def _run_epoch(problem: Problem, state: State, epoch: int, term: PriorTerm | Non
             model,
             train.start,
             observed=problem.train,
-            previous=previous_pairs(problem.pairs),
+            previous=previous,
             share=config.shooting * min(1.0, epoch / _SETTLED),
             method=problem.method,
         )

@@ -1,7 +1,6 @@
 """How often a trained field finds the same edges again: refits to halves of the data."""
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def refit_stability(
 
 def _member(problem: Problem, member: int, epochs: int) -> Problem:
     """Return the problem of one member: half of the data, another start, a stop after the round."""
-    half = list(_halves(problem, member // 2))[member % 2]
+    half = _halves(problem, member // 2)[member % 2]
     pairs = problem.pairs.subset(half)
     changes = {
         "seed": derived_seed(problem.config.seed, "member", member) % 2**31,
@@ -95,16 +94,15 @@ def _member(problem: Problem, member: int, epochs: int) -> Problem:
     )
 
 
-def _halves(problem: Problem, draw: int) -> Iterator[PairIndex]:
-    """Yield the pairs of both halves of one draw."""
+def _halves(problem: Problem, draw: int) -> list[PairIndex]:
+    """Return the pairs of both halves of one draw."""
     unit = problem.pairs.trajectory
     if len(np.unique(unit)) < _FEW:
         unit = np.arange(len(unit))
     rng = np.random.default_rng(derived_seed(problem.config.seed, "members", draw))
     order = rng.permutation(np.unique(unit))
     first = np.isin(unit, order[: (len(order) + 1) // 2])
-    yield np.flatnonzero(first)
-    yield np.flatnonzero(~first) if len(order) > 1 else np.flatnonzero(first)
+    return [np.flatnonzero(first), np.flatnonzero(~first if len(order) > 1 else first)]
 
 
 def _file(folder: Path, number: int) -> Path:

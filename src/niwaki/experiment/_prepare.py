@@ -46,16 +46,12 @@ def make_problem(parts: Split, config: FitConfig, module: nn.Module | None = Non
     example = make_field()
     if isinstance(example, ModuleField):
         check_module(example, len(parts.train.genes))
-    if config.prior_loss > 0 and not isinstance(example, DecayField):
-        raise ConfigError(
-            f"the prior loss needs the field phoenix, and this fit has '{config.field}'; leave out "
-            "prior_loss (--prior-loss), or choose that field."
-        )
-    if config.warm_start > 0 and not isinstance(example, DecayField):
-        raise ConfigError(
-            f"a warm start needs the field phoenix, and this fit has '{config.field}'; leave out "
-            "warm_start (--warm-start), or choose that field."
-        )
+    for what, name in (("the prior loss", "prior_loss"), ("a warm start", "warm_start")):
+        if getattr(config, name) > 0 and not isinstance(example, DecayField):
+            raise ConfigError(
+                f"{what} needs the field phoenix, and this fit has '{config.field}'; leave out "
+                f"{name} (--{name.replace('_', '-')}), or choose that field."
+            )
     return Problem(
         config=config,
         genes=parts.train.genes,

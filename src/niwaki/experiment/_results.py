@@ -82,7 +82,7 @@ def write_results(
         Told about every epoch of refits.
     """
     config = problem.config
-    prior = material.prior.network if material.prior else None
+    prior, ppi = networks_of(material)
     chosen = {name: select_round(a.rounds, config, problem.groups) for name, a in arms.items()}
     models = {
         name: fitted_model(problem, arms[name], arms[name].rounds[at].round)
@@ -97,7 +97,7 @@ def write_results(
         judged = replace(listed, network=join_prior(listed.network, prior)[0])
         kept = arms[FIT].rounds[chosen[FIT]].round
         stability = refit_stability(
-            problem, arms[FIT], kept, judged, knowledge=networks_of(material), progress=progress
+            problem, arms[FIT], kept, judged, knowledge=(prior, ppi), progress=progress
         )
     attribution, pairs = attribute_field(best, material.data, listed)
     record = RunRecord(

@@ -133,8 +133,10 @@ def graph_summary(graph: LayeredGraph) -> Float[np.ndarray, " feature"]:
 
 
 def _aggregates(values: np.ndarray) -> np.ndarray:
+    from scipy import stats  # loads slowly, and most users of motifs follow no training
+
     spread = values.std()
-    skew = float((((values - values.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
+    skew = float(stats.skew(values)) if spread > 0 else 0.0
     return np.array([*np.quantile(values, _QUANTILES), values.mean(), spread, skew])
 
 
