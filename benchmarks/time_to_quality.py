@@ -18,6 +18,7 @@ start from. Needs NIWAKI_DATA.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -178,6 +179,7 @@ def train_rival(study: Study, seed: int, until: float) -> Iterator[tuple[float, 
                 optimiser.step()
             spent += time.process_time() - began
             loss = published_loss(rival, unseen)
+            print(f"published loop, epoch {epoch}: {spent:.0f} s, {loss:.3g}", file=sys.stderr)
             yield spent, loss
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from niwaki.dynamics._engine._build import engine
@@ -115,7 +115,7 @@ class _Solve(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, start: Tensor, runner: Runner, grid: Gaps, *parameters: Tensor) -> Tensor:
-        ctx.runner, ctx.grid, ctx.shapes = runner, grid, [p.shape for p in parameters]
+        ctx.runner, ctx.grid = runner, grid
         ctx.save_for_backward(start.contiguous())
         return runner.solve(start.contiguous(), grid)
 
@@ -125,16 +125,58 @@ class _Solve(torch.autograd.Function):
         (start,) = ctx.saved_tensors
         runner: Runner = ctx.runner
         grad_start = runner.pull_back(start, grad.contiguous(), ctx.grid)
-        found: list[Tensor] = []
-        for name, shape in zip(_NAMES, ctx.shapes, strict=True):
-            if name in WEIGHTS:
-                slot = runner.slots[name]
-                whole = torch.empty(shape, dtype=grad.dtype)
-                slot.put(slot.grad, whole, turned=is_turned(name))
-                found.append(whole)
-            else:
-                found.append(runner.vector_grads[name].clone())
-        return grad_start, None, None, *found
+        return grad_start, None, None, *runner.gradients()
+
+
+class FusedLoss:
+    """The mean squared error of a solve and its gradient from one call, while masks stay.
+
+    For steps that add to the loss or replace weights; others have `FusedEpoch`.
+
+    Parameters
+    ----------
+    training
+        What is trained; its masks are applied.
+    scheme
+        From `scheme_of`.
+    """
+
+    def __init__(self, training: Training, scheme: Scheme) -> None:
+        self._runner = _training_runner(training, scheme)
+
+    def __call__(
+        self, field: nn.Module, start: State, end: State, gaps: Float[Tensor, " pair"]
+    ) -> Tensor:
+        """Return the loss of the field, or of one like it (squared data units)."""
+        parameters = {name: getattr(field, name) for name in _NAMES}
+        grid = Gaps.of(gaps.double().numpy())
+        self._runner.load(parameters)
+        if not torch.is_grad_enabled():
+            return self._runner.score(start, end, grid).mean().to(start.dtype)
+        loss: Tensor = _Loss.apply(self._runner, start, end, grid, *parameters.values())  # type: ignore[no-untyped-call]
+        return loss
+
+
+class _Loss(torch.autograd.Function):
+    """A loss whose gradient is taken along with it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, runner: Runner, start: Tensor, end: Tensor, grid: Gaps, *parameters: Tensor
+    ) -> Tensor:
+        loss = start.new_tensor(runner.differentiate(start, end, grid))
+        ctx.save_for_backward(*runner.gradients())
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, None, None, *(grad * part for part in ctx.saved_tensors)
+
+
+def _training_runner(training: Training, scheme: Scheme) -> Runner:
+    masks = {name: alive.mask for name, alive in training.survivors.items()}
+    return make_runner(dict(training.field.named_parameters()), masks, scheme)
 
 
 class FusedEpoch:
@@ -151,8 +193,7 @@ class FusedEpoch:
     def __init__(self, training: Training, scheme: Scheme) -> None:
         self._training = training
         self._parameters = dict(training.field.named_parameters())
-        masks = {name: alive.mask for name, alive in training.survivors.items()}
-        self._runner = make_runner(self._parameters, masks, scheme)
+        self._runner = _training_runner(training, scheme)
         self._steps = 0
 
     @torch.no_grad()

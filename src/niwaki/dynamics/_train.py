@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from niwaki.core import ConfigError, DivergedError, Pairs, derived_seed
 from niwaki.dynamics._field import Field
-from niwaki.dynamics._fused import FusedEpoch, scheme_of
+from niwaki.dynamics._fused import FusedEpoch, FusedLoss, scheme_of
 from niwaki.dynamics._loss import PriorTerm, data_loss
 from niwaki.dynamics._optimiser import Masks, Training
 from niwaki.dynamics._solve import Method, solve
@@ -105,14 +105,18 @@ class _BatchLoss(nn.Module):
         method: Method,
         prior: PriorTerm | None,
         generator: torch.Generator | None,
+        fused: FusedLoss | None,
     ) -> None:
         super().__init__()
         self.field, self.method = field, method
-        self.prior, self.generator = prior, generator
+        self.prior, self.generator, self.fused = prior, generator, fused
 
     def forward(self, start: Tensor, end: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss to differentiate and, without graph, that of the data alone."""
-        loss = data_loss(self.field, start=start, end=end, gaps=gaps, method=self.method)
+        if self.fused is not None:
+            loss = self.fused(self.field, start, end, gaps)
+        else:
+            loss = data_loss(self.field, start=start, end=end, gaps=gaps, method=self.method)
         total = _with_prior(loss, self.field, prior=self.prior, generator=self.generator)
         return total, loss.detach()
 
@@ -141,21 +145,31 @@ def train_epoch(
     """
     training.apply_masks(masks)
     plain = prior is None and hook is None
-    scheme = scheme_of(training.field, method, pairs.start, pairs.end) if plain else None
-    if scheme is not None:
-        key = (scheme, torch.get_num_threads())
-        if key not in training.cache:
-            training.cache = {key: FusedEpoch(training, scheme)}
-        fused: FusedEpoch = training.cache[key]
-        mean, failed = fused.run(
+    compiled = _compiled(training, pairs, method, FusedEpoch if plain else FusedLoss)
+    if isinstance(compiled, FusedEpoch):
+        mean, failed = compiled.run(
             pairs.start.contiguous(), pairs.end.contiguous(), pairs.gaps.double().numpy(), batches
         )
     else:
-        batch_loss = _BatchLoss(training.field, method, prior, generator)
+        batch_loss = _BatchLoss(training.field, method, prior, generator, compiled)
         mean, failed = _recorded_epoch(training, pairs, batches, batch_loss, hook)
     if failed is not None:
         raise _diverged(training.field, pairs, failed, method)
     return mean
+
+
+def _compiled(
+    training: Training, pairs: PairTensors, method: Method, kind: type[FusedEpoch | FusedLoss]
+) -> FusedEpoch | FusedLoss | None:
+    """Return the engine for these masks and this method, or None where it has no part."""
+    scheme = scheme_of(training.field, method, pairs.start, pairs.end)
+    if scheme is None:
+        return None
+    key = (kind, scheme, torch.get_num_threads())
+    if key not in training.cache:
+        training.cache = {key: kind(training, scheme)}
+    found: FusedEpoch | FusedLoss = training.cache[key]
+    return found
 
 
 def _recorded_epoch(

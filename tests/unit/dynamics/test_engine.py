@@ -5,12 +5,14 @@ import copy
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from niwaki.dynamics import (
     Exponential,
     Optimisation,
     PairTensors,
     PhoenixField,
+    PriorTerm,
     RungeKutta4,
     Training,
     engine,
@@ -19,7 +21,9 @@ from niwaki.dynamics import (
 )
 from niwaki.dynamics._engine._build import supported
 from niwaki.dynamics._engine._runner import WEIGHTS, Gaps, is_turned
-from niwaki.dynamics._fused import fused_solve, make_runner, scheme_of
+from niwaki.dynamics._fused import FusedLoss, fused_solve, make_runner, scheme_of
+from niwaki.experiment._config import FitConfig
+from niwaki.experiment._sparsify import make_sparsifier
 
 METHODS = [Exponential(4, 2), Exponential(2, 3), RungeKutta4(2)]
 NAMES = ["etd4", "etd2", "rk4"]
@@ -160,6 +164,42 @@ def test_epochs_equal_those_of_torch(density, monkeypatch):
     monkeypatch.setattr("niwaki.dynamics._train.scheme_of", lambda *_: None)
     slow, expected = run()
     # Adam divides by the root of a squared gradient, which magnifies rounding of a small one
+    assert losses == pytest.approx(expected, rel=1e-9)
+    for name, value in slow.tensors().items():
+        close(fast.tensors()[name], value, eps=1e-7)
+
+
+@needs_engine
+@pytest.mark.parametrize("kind", ["prior", "l1", "l0", "pathreg", "policy"])
+def test_epochs_with_a_prior_or_a_sparsifier_equal_those_of_torch(kind, monkeypatch):
+    def run():
+        field = make_field(20, 6)
+        config = FitConfig(field="phoenix", sparsifier=None if kind == "prior" else kind)
+        hook = make_sparsifier(config, field, steps=8)
+        keep = torch.rand((6, 20), generator=torch.Generator().manual_seed(5)) < 0.7
+        training = Training(field, Optimisation(learning_rate=1e-3))
+        start, gaps = make_states(20, 26)
+        prior = PriorTerm.from_data(sparse.eye_array(20, format="csr"), start, weight=0.3)
+        losses = [
+            train_epoch(
+                training,
+                PairTensors(start, start.roll(1, 0), gaps),
+                batches=np.split(np.arange(26), 2),
+                method=Exponential(),
+                masks={"weight_sum": keep} if hook is None else {},
+                prior=prior if hook is None else None,
+                generator=torch.Generator().manual_seed(epoch),
+                hook=hook,
+            )
+            for epoch in range(4)
+        ]
+        return training, losses
+
+    fast, losses = run()
+    assert isinstance(next(iter(fast.cache.values())), FusedLoss)
+    monkeypatch.setattr("niwaki.dynamics._train.scheme_of", lambda *_: None)
+    monkeypatch.setattr("niwaki.dynamics._solve.scheme_of", lambda *_: None)
+    slow, expected = run()
     assert losses == pytest.approx(expected, rel=1e-9)
     for name, value in slow.tensors().items():
         close(fast.tensors()[name], value, eps=1e-7)

@@ -52,9 +52,8 @@ class Slot:
 
     def take(self, parameter: Tensor, *, turned: bool) -> Tensor:
         """Return the survivors of an array of the parameter's shape, gene by gene."""
-        by_gene = parameter.T if turned else parameter
-        flat = by_gene.reshape(-1)
-        return flat.clone() if self.place is None else flat.index_select(0, self.place)
+        flat = (parameter.T if turned else parameter).reshape(-1)
+        return flat if self.place is None else flat.index_select(0, self.place)
 
     def put(self, values: Tensor, parameter: Tensor, *, turned: bool) -> None:
         """Write survivors back into an array of the parameter's shape."""
@@ -139,7 +138,7 @@ class Runner:
             mask = None
         start, unit, *place = by_gene(mask, parameter.shape, turned=turned)
         slot = Slot(start, unit, place[0] if place else None, parameter, parameter)
-        slot.value = slot.take(parameter.detach(), turned=turned)
+        slot.value = slot.take(parameter.detach(), turned=turned).clone()
         slot.grad = torch.empty_like(slot.value)
         share = len(slot.value) / parameter.numel()
         if share > _DENSE_ABOVE if dense is None else dense:
@@ -213,6 +212,19 @@ class Runner:
         A step whose loss is not finite changes nothing.
         """
         return self._call(FIT, start, end, grid, column=grid.order, adam_step=step)
+
+    def differentiate(self, start: Tensor, end: Tensor, grid: "Gaps") -> float:
+        """Return the mean squared error; the gradients of the parameters are left in place."""
+        return self._call(FIT, start, end, grid, column=grid.order)
+
+    def gradients(self) -> list[Tensor]:
+        """Return the gradients of the last call in the parameters' shapes, 0 where pruned."""
+        found = []
+        for name, slot in self.slots.items():
+            shape = (self.hidden, self.genes) if is_turned(name) else (self.genes, self.hidden)
+            found.append(torch.empty(shape, dtype=self.dtype))
+            slot.put(slot.grad, found[-1], turned=is_turned(name))
+        return found + [self.vector_grads[name].clone() for name in VECTORS]
 
     def products(self, name: str, units: Tensor, state: Tensor, out: Tensor, back: Tensor) -> None:
         """Multiply by one weight matrix, and take both gradients; for benchmarks.

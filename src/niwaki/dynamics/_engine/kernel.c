@@ -44,7 +44,8 @@ typedef struct {
     const int64_t *column; /* of every pair in start and other; null: in order */
     const int64_t *gap;    /* of every pair, sorted, as a position in step */
     const double *step;    /* distinct gaps over substeps */
-    int64_t gaps, mode, adam_step, refresh; /* refresh: values changed since the last call */
+    /* adam_step: from 1; 0 leaves values as they are. refresh: they changed since the last call */
+    int64_t gaps, mode, adam_step, refresh;
     void *ends, *grad_start; /* [gene][pairs] */
     double *pair_loss;       /* per pair, mean over genes */
     void *work;

@@ -738,7 +738,7 @@ static void *FN(program)(void *given) {
         for (int64_t j = low; j < high; j++)
             ((R *)m->vector[2].grad)[j] = v[j] > 0 ? FN(sum)(FROM(s->rsum + j * VL)) : 0;
     }
-    if (job->mode == FIT) {
+    if (job->mode == FIT && job->adam_step) {
         double loss = 0;
         for (int64_t k = 0; k < m->threads; k++) loss += s->loss[k * 8];
         if (isfinite(loss)) FN(update)(s, tid, low, high);
