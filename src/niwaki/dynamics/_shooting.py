@@ -67,8 +67,10 @@ def shooting_starts(
     """
     after = np.flatnonzero(previous >= 0)
     here, before = (torch.from_numpy(i).to(present.device) for i in (after, previous[after]))
-    steps = PairTensors(present[:, before], observed.start[:, here], observed.gaps[before])
+    steps = PairTensors(
+        present.index_select(1, before), observed.start.index_select(1, here), observed.gaps[before]
+    )
     starts = observed.start.clone()
     for at, arrived in solved_in_chunks(field, steps, method=method):
-        starts[:, here[at]] = torch.lerp(steps.end[:, at], arrived, share)
+        starts.index_copy_(1, here[at], torch.lerp(steps.end[:, at], arrived, share))
     return starts

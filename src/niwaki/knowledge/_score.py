@@ -14,6 +14,7 @@ from scipy import linalg, sparse
 
 from niwaki.core import AlignmentError, Network
 
+_TINY = 1e-100  # below anything that occurs, and still safe to divide by
 
 @dataclass(frozen=True)
 class Knowledge:
@@ -168,20 +169,24 @@ def _factorise(
 ) -> np.ndarray:
     """Return non-negative `S` with ``S.T @ S ~ ppi``; no step increases the distance."""
     total = float((ppi * ppi).sum())
-    scores, distance = start, np.inf
-    proposal = start * _best_scale(start, ppi)
+    # regulator by hidden unit, the order in which a sparse product takes no detour
+    scores = np.ascontiguousarray(start.T)
+    proposal, distance = scores * _best_scale(scores, ppi), np.inf
     for _ in range(max_steps):
-        wanted, gram = proposal @ ppi, proposal @ proposal.T
-        reached = total - 2 * float((proposal * wanted).sum()) + float((gram**2).sum())
+        wanted, gram = ppi @ proposal, proposal.T @ proposal
+        reached = total - 2 * float(np.vdot(proposal, wanted)) + float(np.vdot(gram, gram))
         if reached > distance:
             break
         scores, fall, distance = proposal, distance - reached, reached
         if fall <= tolerance * distance:
             break
-        present = gram @ proposal
-        ratio = np.divide(wanted, present, out=np.zeros_like(wanted), where=present > 0)
-        proposal = proposal * (0.5 + 0.5 * ratio)
-    return scores
+        # where it is 0 the proposal is 0 too, and stays so whatever the quotient is
+        present = np.maximum(proposal @ gram, _TINY)
+        wanted /= present
+        wanted += 1
+        wanted *= 0.5
+        proposal = np.multiply(proposal, wanted, out=wanted)
+    return scores.T
 
 
 def _compact(ppi: sparse.csr_array) -> np.ndarray | sparse.csr_array:
@@ -190,9 +195,9 @@ def _compact(ppi: sparse.csr_array) -> np.ndarray | sparse.csr_array:
 
 
 def _best_scale(scores: np.ndarray, ppi: np.ndarray | sparse.csr_array) -> float:
-    """Return the factor on `scores` that brings ``S.T @ S`` closest to `ppi`."""
-    size = float(((scores @ scores.T) ** 2).sum())
-    overlap = float((scores * (scores @ ppi)).sum())
+    """Return the factor on `scores` that brings ``S @ S.T`` closest to `ppi`."""
+    size = float(((scores.T @ scores) ** 2).sum())
+    overlap = float((scores * (ppi @ scores)).sum())
     return float(np.sqrt(overlap / size)) if size > 0 else 0.0
 
 

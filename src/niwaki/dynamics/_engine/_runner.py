@@ -74,14 +74,15 @@ def is_turned(name: str) -> bool:
 def by_gene(mask: Tensor | None, shape: torch.Size, *, turned: bool) -> tuple[Tensor, ...]:
     """Return where each gene's survivors start, their hidden units, and their places."""
     genes, hidden = (shape[1], shape[0]) if turned else (shape[0], shape[1])
+    edge = np.arange(genes + 1, dtype=np.int64) * hidden
     if mask is None:
-        start = torch.arange(genes + 1, dtype=torch.int64) * hidden
-        return start, torch.arange(hidden, dtype=torch.int32).repeat(genes)
-    living = mask.T if turned else mask
-    place = living.reshape(-1).nonzero().squeeze(1)
-    start = torch.zeros(genes + 1, dtype=torch.int64)
-    torch.cumsum(torch.count_nonzero(living, 1), 0, out=start[1:])
-    return start, (place % hidden).int(), place
+        unit = np.tile(np.arange(hidden, dtype=np.int32), genes)
+        return torch.from_numpy(edge), torch.from_numpy(unit)
+    living = (mask.T if turned else mask).reshape(-1)
+    place = np.flatnonzero(living.numpy())  # several times faster than torch's nonzero
+    start = np.searchsorted(place, edge)
+    unit = (place - np.repeat(edge[:-1], np.diff(start))).astype(np.int32)
+    return torch.from_numpy(start), torch.from_numpy(unit), torch.from_numpy(place)
 
 
 class Runner:
@@ -306,15 +307,14 @@ class Gaps:
         chosen = (gaps if columns is None else gaps[columns]).astype(np.float64)
         order = np.argsort(chosen, kind="stable")
         ordered = chosen[order]
-        new = np.append(False, ordered[1:] != ordered[:-1])
-        which = np.cumsum(new)
-        if len(chosen) <= _FEW_PAIRS or which[-1] >= _MANY_GAPS:
-            distinct, which = ordered, np.arange(len(ordered))  # one after the other reads faster
-        else:
-            distinct = ordered[np.append(True, new[1:])]
+        distinct, which = ordered, np.arange(len(ordered))  # one after the other reads faster
+        if len(chosen) > _FEW_PAIRS:
+            new = np.append(True, ordered[1:] != ordered[:-1])
+            if np.count_nonzero(new) <= _MANY_GAPS:
+                distinct, which = ordered[new], np.cumsum(new) - 1
         return cls(
             order if columns is None else np.ascontiguousarray(columns[order], dtype=np.int64),
-            np.ascontiguousarray(which, dtype=np.int64),
+            which,
             distinct,
         )
 
