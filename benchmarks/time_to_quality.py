@@ -46,7 +46,7 @@ from niwaki.dynamics import (
     solve,
     train_epoch,
 )
-from niwaki.experiment._arm import _SETTLED
+from niwaki.experiment._epoch import SETTLED
 from niwaki.sweep._real import read_real
 from niwaki.sweep._sim350 import load_case
 
@@ -134,7 +134,7 @@ def train(study: Study, setting: Setting) -> Iterator[tuple[float, float, Phoeni
         noisy = train_epoch(training, here, batches=batches, method=method, masks={})
         training.plateau.step(noisy)
         if setting.shooting:
-            share = setting.shooting * min(1.0, epoch / _SETTLED)
+            share = setting.shooting * min(1.0, epoch / SETTLED)
             starts = shooting_starts(
                 field, starts, observed=observed, previous=before, share=share, method=method
             )

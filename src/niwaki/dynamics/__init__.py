@@ -35,10 +35,15 @@ from niwaki.dynamics._solve import Method as Method
 from niwaki.dynamics._solve import audit as audit
 from niwaki.dynamics._solve import make_method as make_method
 from niwaki.dynamics._solve import solve as solve
+from niwaki.dynamics._stacked import can_stack as can_stack
+from niwaki.dynamics._stacked import losses_together as losses_together
+from niwaki.dynamics._stacked import shooting_together as shooting_together
+from niwaki.dynamics._stacked import train_together as train_together
 from niwaki.dynamics._timegrid import Kernel as Kernel
 from niwaki.dynamics._timegrid import TimeGrid as TimeGrid
 from niwaki.dynamics._train import PairTensors as PairTensors
 from niwaki.dynamics._train import StepHook as StepHook
+from niwaki.dynamics._train import diverged as diverged
 from niwaki.dynamics._train import make_batches as make_batches
 from niwaki.dynamics._train import pair_losses as pair_losses
 from niwaki.dynamics._train import train_epoch as train_epoch

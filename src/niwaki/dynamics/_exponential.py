@@ -42,13 +42,18 @@ class Exponential:
                 "expected order 2 or 4 and at least 1 substep."
             )
 
-    def __call__(self, field: DecayField, start: State, gaps: Float[Tensor, " pair"]) -> State:
+    def __call__(
+        self, field: DecayField, start: State, gaps: Float[Tensor, "*member pair"]
+    ) -> State:
         """Return the states one gap later."""
-        distinct, place = torch.unique(gaps, return_inverse=True)
-        decay = field.rate()[:, None] * (distinct / self.substeps)
-        tables = torch.stack(_second_order(decay) if self.order == 2 else _fourth_order(decay))
-        step = _step2 if self.order == 2 else _step4
-        per_pair = tables.index_select(2, place).unbind()
+        tables, step = (_second_order, _step2) if self.order == 2 else (_fourth_order, _step4)
+        rate = field.rate()[..., None]
+        if gaps.dim() == 1:  # few gaps are distinct
+            distinct, place = torch.unique(gaps, return_inverse=True)
+            every = torch.stack(tables(rate * (distinct / self.substeps)))
+            per_pair = every.index_select(2, place).unbind()
+        else:
+            per_pair = tables(rate * (gaps.unsqueeze(-2) / self.substeps))
         state = start
         for _ in range(self.substeps):
             state = step(field, state, per_pair)

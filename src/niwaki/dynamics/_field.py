@@ -1,7 +1,7 @@
 """Fields: right-hand sides of an ODE over genes, and the two protocols the solver asks for.
 
 States are gene-major, ``[gene, pair]``: the products of a step are then tall-times-wide, which runs
-closer to the machine's limit than the batch-major form.
+closer to the machine's limit than the batch-major form. Fields side by side have an axis before.
 """
 
 from typing import Protocol, runtime_checkable
@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-State = Float[Tensor, "gene pair"]
+State = Float[Tensor, "*member gene pair"]
 
 
 @runtime_checkable
@@ -29,7 +29,7 @@ class DecayField(Field, Protocol):
         """Return g(x), the level that each gene is driven towards (data units)."""
         ...
 
-    def rate(self) -> Float[Tensor, " gene"]:
+    def rate(self) -> Float[Tensor, "*member gene"]:
         """Return v, non-negative (per time unit)."""
         ...
 

@@ -244,12 +244,7 @@ class FusedEpoch:
         self._runner.load(self._parameters)
         turned: dict[str, tuple[Tensor, ...]] = {}
         for name, parameter, group in self._training.groups():
-            trained = group["params"][0]
-            state = self._training.optimiser.state[trained]
-            if not state:
-                state["step"] = torch.tensor(0.0)
-                state["exp_avg"] = torch.zeros_like(trained, memory_format=torch.contiguous_format)
-                state["exp_avg_sq"] = torch.zeros_like(state["exp_avg"])
+            state = self._training.adam_state(group)
             moments = (state["exp_avg"], state["exp_avg_sq"])
             if is_turned(name) and moments[0].shape == parameter.shape:
                 by_gene = (moments[0].T.contiguous(), moments[1].T.contiguous())

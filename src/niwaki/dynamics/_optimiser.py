@@ -80,6 +80,16 @@ class Survivors:
             place = mask.reshape(-1).nonzero().squeeze(1)
         return cls(mask, place, nn.Parameter(parameter.detach().reshape(-1)[place]))
 
+    def pick(self, whole: Tensor) -> Tensor:
+        """Return the entries of survivors of an array of the parameter's shape."""
+        return whole.reshape(-1)[self.place]
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Return an array of the parameter's shape that is 0 where there is no survivor."""
+        whole = torch.zeros(self.mask.numel(), dtype=values.dtype, device=values.device)
+        whole[self.place] = values
+        return whole.view(self.mask.shape)
+
     def scatter(self, parameter: Tensor) -> None:
         """Write the weights back into the parameter."""
         parameter.detach().view(-1)[self.place] = self.values.detach()
@@ -126,6 +136,16 @@ class Training:
         state: dict[str, Tensor] = self.optimiser.state[trained]
         return state
 
+    def adam_state(self, group: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return Adam's state of a group from `groups`, made if it has none yet."""
+        trained = group["params"][0]
+        state: dict[str, Tensor] = self.optimiser.state[trained]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"] = torch.zeros_like(trained, memory_format=torch.contiguous_format)
+            state["exp_avg_sq"] = torch.zeros_like(state["exp_avg"])
+        return state
+
     def reset_learning_rate(self, *, fast: str = "multiplier") -> None:
         """Return every learning rate to its start; `fast` names the parameter with the factor.
 
@@ -164,7 +184,7 @@ class Training:
         parameters = dict(self.field.named_parameters())
         for name, alive in self.survivors.items():
             parameters[name].mul_(alive.mask)
-            alive.values.copy_(parameters[name].view(-1)[alive.place])
+            alive.values.copy_(alive.pick(parameters[name]))
         self.optimiser.state.clear()
         self.cache.clear()
 
@@ -183,8 +203,8 @@ class Training:
         parameters = dict(self.field.named_parameters())
         for name, alive in self.survivors.items():
             grad = parameters[name].grad
-            alive.values.copy_(parameters[name].view(-1)[alive.place])
-            alive.values.grad = None if grad is None else grad.reshape(-1)[alive.place]
+            alive.values.copy_(alive.pick(parameters[name]))
+            alive.values.grad = None if grad is None else alive.pick(grad)
         self.optimiser.step()
         for name, alive in self.survivors.items():
             alive.scatter(parameters[name])
@@ -230,7 +250,7 @@ class Training:
             moments = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
             alive, trained = self.survivors.get(name), group["params"][0]
             if alive is not None:  # the moments of an earlier version had the parameter's shape
-                alive.values.copy_(parameter.view(-1)[alive.place])
+                alive.values.copy_(alive.pick(parameter))
                 moments = {k: _thinned(v, parameter, None, alive) for k, v in moments.items()}
             if any(v.dim() and v.shape != trained.shape for v in moments.values()):
                 raise ConfigError(
@@ -248,7 +268,5 @@ def _thinned(
 ) -> Tensor:
     """Return what is left of a moment: its entries at the places of `after`."""
     if before is not None and value.shape == before.values.shape:
-        whole = torch.zeros(parameter.numel(), dtype=value.dtype, device=value.device)
-        whole[before.place] = value
-        return whole[after.place]
-    return value.reshape(-1)[after.place] if value.shape == parameter.shape else value.clone()
+        return after.pick(before.spread(value))
+    return after.pick(value) if value.shape == parameter.shape else value.clone()

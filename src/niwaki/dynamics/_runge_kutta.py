@@ -64,9 +64,9 @@ class RungeKutta4:
         if self.substeps < 1:
             raise ConfigError(f"RK4 got {self.substeps} substeps; expected at least 1.")
 
-    def __call__(self, field: Field, start: State, gaps: Float[Tensor, " pair"]) -> State:
+    def __call__(self, field: Field, start: State, gaps: Float[Tensor, "*member pair"]) -> State:
         """Return the states one gap later."""
-        h = gaps / self.substeps
+        h = gaps.unsqueeze(-2) / self.substeps
         state = start
         for _ in range(self.substeps):
             k1 = field(state)

@@ -65,12 +65,32 @@ def shooting_starts(
     ----------
     .. [1] bock1984, section 3.
     """
+    steps = arriving_pairs(present, observed, previous)
+    parts = [ends for _, ends in solved_in_chunks(field, steps, method=method)]
+    arrived = torch.cat(parts, 1) if parts else steps.start
+    return filtered_starts(observed, previous, arrived, share=share)
+
+
+def arriving_pairs(
+    present: Float[Tensor, "gene pair"],
+    observed: PairTensors,
+    previous: Int[np.ndarray, " pair"],
+) -> PairTensors:
+    """Return the pairs that end where others start, from the states that they start from now."""
     after = np.flatnonzero(previous >= 0)
     here, before = (torch.from_numpy(i).to(present.device) for i in (after, previous[after]))
-    steps = PairTensors(
-        present.index_select(1, before), observed.start.index_select(1, here), observed.gaps[before]
-    )
-    starts = observed.start.clone()
-    for at, arrived in solved_in_chunks(field, steps, method=method):
-        starts.index_copy_(1, here[at], torch.lerp(steps.end[:, at], arrived, share))
-    return starts
+    start, end = present.index_select(1, before), observed.start.index_select(1, here)
+    return PairTensors(start, end, observed.gaps[before])
+
+
+def filtered_starts(
+    observed: PairTensors,
+    previous: Int[np.ndarray, " pair"],
+    arrived: Float[Tensor, "gene _arriving"],
+    *,
+    share: float,
+) -> Float[Tensor, "gene pair"]:
+    """Return the starts, drawn by `share` from observations to where the pairs before arrived."""
+    here = torch.from_numpy(np.flatnonzero(previous >= 0)).to(arrived.device)
+    seen = observed.start.index_select(1, here)
+    return observed.start.index_copy(1, here, torch.lerp(seen, arrived, share))

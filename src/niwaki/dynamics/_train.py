@@ -19,7 +19,7 @@ from niwaki.dynamics._loss import PriorTerm, data_loss
 from niwaki.dynamics._optimiser import Masks, Training
 from niwaki.dynamics._solve import Method, solve
 
-_MOST_VALUES = 4_000_000  # genes times pairs per solve; a solve holds some 30 arrays of this size
+MOST_VALUES = 4_000_000  # genes times pairs per solve; a solve holds some 30 arrays of this size
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def train_epoch(
         batch_loss = _BatchLoss(training.field, method, prior, generator, compiled)
         mean, failed = _recorded_epoch(training, pairs, batches, batch_loss, hook)
     if failed is not None:
-        raise _diverged(training.field, pairs, failed, method)
+        raise diverged(training.field, pairs, failed, method)
     return mean
 
 
@@ -206,10 +206,10 @@ def _recorded_epoch(
 
 
 @torch.no_grad()
-def _diverged(
+def diverged(
     field: Field, pairs: PairTensors, batch: Int[np.ndarray, " _"], method: Method
 ) -> DivergedError:
-    """Return the error that names the first pair and gene whose state is not finite."""
+    """Return the error that names the first pair of a batch and gene whose state is not finite."""
     index = torch.from_numpy(batch).to(pairs.gaps.device)
     start, end = (t.index_select(1, index) for t in (pairs.start, pairs.end))
     found = solve(field, start, gaps=pairs.gaps.index_select(0, index), method=method)
@@ -295,7 +295,7 @@ def solved_in_chunks(
 
     At most `chunk` pairs are solved at a time (count), by default as many as memory allows.
     """
-    chunk = chunk or max(1, min(1024, _MOST_VALUES // len(pairs.start)))
+    chunk = chunk or max(1, min(1024, MOST_VALUES // len(pairs.start)))
     for first in range(0, pairs.gaps.shape[0], chunk):
         at = slice(first, first + chunk)
         yield at, solve(field, pairs.start[:, at], gaps=pairs.gaps[at], method=method)

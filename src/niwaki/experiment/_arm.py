@@ -1,28 +1,16 @@
 """One arm: train, prune, train on; resumable at any epoch, identical to an uninterrupted run."""
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from niwaki.core import Network, PairIndex, derived_seed
-from niwaki.dynamics import (
-    DecayField,
-    PriorTerm,
-    make_batches,
-    match_knots,
-    pair_losses,
-    previous_pairs,
-    shooting_starts,
-    smoothed_knots,
-    train_epoch,
-)
+from niwaki.core import Network, derived_seed
+from niwaki.dynamics import DecayField, PriorTerm, match_knots, previous_pairs, smoothed_knots
 from niwaki.experiment._arm_state import (
     Problem,
     Round,
@@ -32,14 +20,12 @@ from niwaki.experiment._arm_state import (
     restore,
     save,
 )
-from niwaki.experiment._config import FitConfig
-from niwaki.experiment._diverged import naming
-from niwaki.experiment._prune import is_event, make_knowledge, make_schedule, mask_counts, prune
-from niwaki.experiment._sparsify import exchange, field_statistics, settled
+from niwaki.experiment._epoch import Arm, Run, can_train_together, run_epoch
+from niwaki.experiment._prune import is_event, make_knowledge, make_schedule, prune
+from niwaki.experiment._sparsify import exchange, field_statistics
 from niwaki.knowledge import Knowledge
-from niwaki.pruning import CHAIN_NEEDS, standard_error
+from niwaki.pruning import CHAIN_NEEDS
 
-_SETTLED = 20  # epochs until the field's own forecasts have their full share in the starts
 _SAVE_EVERY_S = 20.0  # a lost checkpoint costs at most this much training
 
 Progress = Callable[[str, int, int, float], None]
@@ -73,7 +59,7 @@ def train_arm(
     problem
         Data, model choice and solver.
     name
-        Label of the arm, part of no random stream: arms differ only in their prior.
+        Label of the arm.
     prior, ppi
         Knowledge of this arm on the genes of the data, or None.
     folder
@@ -81,33 +67,76 @@ def train_arm(
     progress
         Told about every epoch.
     """
-    config = problem.config
-    schedule, knowledge = make_schedule(config), make_knowledge(prior, ppi)
-    term, previous = _prior_term(problem, prior), previous_pairs(problem.pairs)
-    state = restore(problem, folder)
-    if state.epoch == 0 and config.warm_start > 0:
+    arm = Arm(problem, name, folder)
+    return train_arms([arm], prior=prior, ppi=ppi, progress=progress)[0]
+
+
+def train_arms(
+    arms: Sequence[Arm],
+    *,
+    prior: Network | None,
+    ppi: Network | None,
+    progress: Progress | None = None,
+) -> list[ArmResult]:
+    """Train arms that know the same, epoch by epoch side by side.
+
+    Where `can_train_together` says so, each step is one program over all of them.
+
+    Parameters
+    ----------
+    arms
+        Their configurations may differ in seeds, and their problems in data.
+    prior, ppi
+        See `train_arm`.
+    progress
+        Told about every epoch of every arm.
+    """
+    runs = [_begin(arm, prior, ppi) for arm in arms]
+    together = len(runs) > 1 and all(can_train_together(arm.problem) for arm in arms)
+    while going := [run for run in runs if not run.over]:
+        for run in going:
+            _open_epoch(run)
+        run_epoch(going, together=together)
+        for run in going:
+            if progress is not None:
+                loss = run.state.metrics[-1]["held_out_loss"]
+                progress(run.arm.name, run.state.epoch, run.config.epochs, loss)
+            if time.monotonic() - run.saved > _SAVE_EVERY_S:
+                save(run.state, run.arm.folder)
+                run.saved = time.monotonic()
+    return [_end(run) for run in runs]
+
+
+def _begin(arm: Arm, prior: Network | None, ppi: Network | None) -> Run:
+    problem = arm.problem
+    state = restore(problem, arm.folder)
+    if state.epoch == 0 and problem.config.warm_start > 0:
         _warm_up(problem, state)
-    saved = time.monotonic()
-    while not (state.finished or _over(state, config)):
-        epoch = state.epoch + 1
-        if is_event(config, schedule, epoch):
-            close_round(state, folder)
-            if state.sparsifier is None:
-                _prune(problem, state, knowledge, epoch)
-            state.round += 1
-        _run_epoch(problem, state, epoch, term=term, previous=previous)
-        if progress is not None:
-            progress(name, epoch, config.epochs, state.metrics[-1]["held_out_loss"])
-        if time.monotonic() - saved > _SAVE_EVERY_S:
-            save(state, folder)
-            saved = time.monotonic()
+    term, previous = _prior_term(problem, prior), previous_pairs(problem.pairs)
+    return Run(arm, make_knowledge(prior, ppi), term, previous, state, time.monotonic())
+
+
+def _open_epoch(run: Run) -> None:
+    """Close the round and prune, if the schedule says so."""
+    state, epoch = run.state, run.state.epoch + 1
+    if is_event(run.config, make_schedule(run.config), epoch):
+        close_round(state, run.arm.folder)
+        if state.sparsifier is None:
+            _prune(run.problem, state, run.knowledge, epoch)
+        state.round += 1
+
+
+def _end(run: Run) -> ArmResult:
+    """Save what is not saved yet and return all rounds."""
+    state, folder = run.state, run.arm.folder
     if not state.finished:
         close_round(state, folder)
         state.finished = True
         save(state, folder)
-    first = int(is_event(config, schedule, 1))  # a prune before any training closes no round
+    # a prune before any training closes no round
+    first = int(is_event(run.config, make_schedule(run.config), 1))
     rounds = [read_round(folder, number) for number in range(first, state.round + 1)]
-    return ArmResult(name, rounds, state.metrics, folder, state.epoch)
+    return ArmResult(run.arm.name, rounds, state.metrics, folder, state.epoch)
 
 
 def _warm_up(problem: Problem, state: State) -> None:
@@ -155,83 +184,9 @@ def _prune(problem: Problem, state: State, knowledge: Knowledge | None, epoch: i
     training.reset_learning_rate(fast=fast)
 
 
-def _over(state: State, config: FitConfig) -> bool:
-    waited = state.epoch - state.progress_epoch
-    return state.epoch >= config.epochs or (
-        config.patience is not None and waited >= config.patience
-    )
-
-
 def _prior_term(problem: Problem, prior: Network | None) -> PriorTerm | None:
     if prior is None or problem.config.prior_loss == 0:
         return None
     return PriorTerm.from_data(
         prior.to_sparse(), problem.train.start, weight=problem.config.prior_loss
     )
-
-
-def _run_epoch(
-    problem: Problem, state: State, epoch: int, *, term: PriorTerm | None, previous: PairIndex
-) -> None:
-    config = problem.config
-    train = problem.train
-    if state.starts is not None:
-        train = replace(train, start=state.starts)
-    rates = [group["lr"] for group in state.training.optimiser.param_groups]
-    with naming(problem.data, problem.pairs):
-        train_loss = train_epoch(
-            state.training,
-            train,
-            batches=make_batches(problem.pairs, size=config.batch, seed=config.seed, epoch=epoch),
-            method=problem.method,
-            masks=state.masks if state.sparsifier is None else {},
-            prior=term,
-            generator=torch.Generator().manual_seed(derived_seed(config.seed, "prior", epoch)),
-            hook=state.sparsifier,
-        )
-    model = state.training.field
-    if state.sparsifier is not None:
-        model, state.masks = settled(model, state.sparsifier)
-    if config.shooting > 0:
-        state.starts = shooting_starts(
-            model,
-            train.start,
-            observed=problem.train,
-            previous=previous,
-            share=config.shooting * min(1.0, epoch / _SETTLED),
-            method=problem.method,
-        )
-    if config.rewind == epoch:
-        state.noted = _copied(model)
-    losses = pair_losses(model, problem.held_out, method=problem.method)
-    sparsity, weights = mask_counts(state.masks)
-    here = Round(state.round, epoch, sparsity, weights, train_loss, losses)
-    state.training.plateau.step(here.loss)
-    state.epoch = epoch
-    state.metrics.append(
-        {
-            "epoch": epoch,
-            "round": state.round,
-            "train_loss": train_loss,
-            "held_out_loss": here.loss,
-            "sparsity": sparsity,
-            "learning_rate": min(rates),
-        }
-    )
-    _note_progress(state, here, problem.groups)
-    if state.best is None or here.loss < state.best.loss or math.isnan(state.best.loss):
-        state.best = here
-        state.best_tensors = _copied(model)
-
-
-def _copied(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _note_progress(state: State, here: Round, groups: PairIndex) -> None:
-    """Progress is a lower loss, or a sparser round that is as good within one standard error."""
-    sparser = state.round > state.progress_round
-    if here.loss < state.lowest or (sparser and here.loss <= state.lowest + state.lowest_se):
-        state.progress_epoch, state.progress_round = here.epoch, state.round
-    if here.loss < state.lowest:
-        state.lowest, state.lowest_se = here.loss, standard_error(here.losses, groups)

@@ -10,14 +10,17 @@ from jaxtyping import Float
 
 from niwaki.core import EdgeIndex, Network, PairIndex, derived_seed
 from niwaki.dynamics import PairTensors
-from niwaki.experiment._arm import ArmResult, Progress, train_arm
+from niwaki.experiment._arm import ArmResult, Progress, train_arms
 from niwaki.experiment._arm_state import Problem, load_round, read_checkpoint
 from niwaki.experiment._checkpoint import save_tensors
+from niwaki.experiment._epoch import Arm, can_train_together
 from niwaki.experiment._model import field_factory
 from niwaki.experiment._network import read_out
 from niwaki.pruning import EffectiveNetwork
 
 _FEW = 8  # trajectories, below which pairs are drawn instead
+_MOST_MEMBERS = 128  # side by side: a stop loses at most this many
+_MOST_WEIGHTS = 50_000_000  # side by side, some 50 bytes each
 
 
 def refit_stability(
@@ -33,8 +36,9 @@ def refit_stability(
 
     Members two by two are trained on complementary halves of the training trajectories (of the
     pairs, where there are fewer than eight trajectories), each from a start of its own, with the
-    same schedule up to the round that was kept. An edge counts where it is among as many strongest
-    edges of the member as the fit has edges. Finished members are kept beside the rounds.
+    same schedule up to the round that was kept; as one program, where that is faster. An edge
+    counts where it is among as many strongest edges of the member as the fit has edges. Finished
+    members are kept beside the rounds.
 
     Parameters
     ----------
@@ -59,17 +63,32 @@ def refit_stability(
     listed, (prior, ppi) = found.network, knowledge
     hits, done = _read(result.folder, number, listed)
     epochs = max(entry["epoch"] for entry in result.metrics if entry["round"] == number)
-    for member in range(done, members):
-        case = _member(problem, member, epochs)
+    width = _side_by_side(problem)
+    for low in range(done, members, width):
+        group = range(low, min(low + width, members))
+        cases = [_member(problem, member, epochs) for member in group]
         with tempfile.TemporaryDirectory() as place:
-            name = f"refit {member + 1} of {members}"
-            train_arm(case, name, prior=prior, ppi=ppi, folder=Path(place), progress=progress)
-            field, masks = load_round(case, Path(place), number)
+            arms = []
+            for member, case in zip(group, cases, strict=True):
+                folder = Path(place) / f"{member}"
+                folder.mkdir()
+                arms.append(Arm(case, f"refit {member + 1} of {members}", folder))
+            train_arms(arms, prior=prior, ppi=ppi, progress=progress)
+            again = [load_round(arm.problem, arm.folder, number) for arm in arms]
         limit = min(found.edges, problem.config.max_edges)
-        again = read_out(field, masks, problem.genes, limit=limit).network
-        hits += np.isin(listed.keys(), again.keys())
-        _write(result.folder, number, listed, hits, member + 1)
+        for field, masks in again:
+            network = read_out(field, masks, problem.genes, limit=limit).network
+            hits += np.isin(listed.keys(), network.keys())
+        _write(result.folder, number, listed, hits, group[-1] + 1)
     return hits / members
+
+
+def _side_by_side(problem: Problem) -> int:
+    """Return how many members are trained at a time (count)."""
+    if not can_train_together(problem):
+        return 1
+    weights = sum(p.numel() for p in problem.make_field().parameters())
+    return max(1, min(_MOST_MEMBERS, _MOST_WEIGHTS // weights))
 
 
 def _member(problem: Problem, member: int, epochs: int) -> Problem:

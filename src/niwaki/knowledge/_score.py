@@ -16,6 +16,7 @@ from niwaki.core import AlignmentError, Network
 
 _TINY = 1e-100  # below anything that occurs, and still safe to divide by
 
+
 @dataclass(frozen=True)
 class Knowledge:
     """What is known before the data, as two non-negative matrices over the model's genes.

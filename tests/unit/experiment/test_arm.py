@@ -3,20 +3,20 @@ import pytest
 from unit.experiment.study import small
 
 from niwaki.core import ConfigError, DivergedError
-from niwaki.experiment import _arm, _results, fit, run_rounds, write_example
+from niwaki.experiment import _epoch, _results, fit, run_rounds, write_example
 
 
 def test_an_epoch_without_a_number_does_not_replace_the_best_of_its_round(
     material, tmp_path, monkeypatch
 ):
     seen = []
-    losses_of = _arm.pair_losses
+    losses_of = _epoch.pair_losses
 
     def pair_losses(*args, **options):
         seen.append(losses_of(*args, **options))
         return np.full_like(seen[-1], np.nan) if len(seen) == 2 else seen[-1]
 
-    monkeypatch.setattr(_arm, "pair_losses", pair_losses)
+    monkeypatch.setattr(_epoch, "pair_losses", pair_losses)
     rounds = run_rounds(material, small(), folder=tmp_path).result.rounds
     assert rounds[0].epoch == 1  # the first prune comes at epoch 3
     assert rounds[0].loss == seen[0].mean()

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from unit.experiment.study import results, small
 
-from niwaki.experiment import _members, fit, make_config
+from niwaki.core import DivergedError
+from niwaki.dynamics import train_together
+from niwaki.experiment import _epoch, _members, fit, make_config
 from niwaki.experiment._members import _halves, _member
 from niwaki.experiment._prepare import make_problem, split_data
 
@@ -75,6 +77,42 @@ def test_members_done_before_a_stop_are_not_repeated(inputs, material, tmp_path)
     resume(out, progress=lambda arm, *_: trained.append(arm))
     assert {arm for arm in trained if arm.startswith("refit")} == {"refit 3 of 3"}
     assert results(out)["network.tsv"] == results(whole)["network.tsv"]
+
+
+def test_members_side_by_side_find_what_members_one_by_one_find(
+    inputs, material, tmp_path, monkeypatch
+):
+    for place in ("_train", "_solve", "_stacked"):  # no engine: they are trained as one program
+        monkeypatch.setattr(f"niwaki.dynamics.{place}.scheme_of", lambda *_: None)
+    calls = []
+
+    def note(*args, **options):
+        calls.append(len(args[0]))
+        return train_together(*args, **options)
+
+    monkeypatch.setattr(_epoch, "train_together", note)
+    fit(material, small(**FEW, members=3), out=tmp_path / "together", inputs=inputs)
+    assert set(calls) == {3}
+    monkeypatch.setattr(_members, "_MOST_MEMBERS", 1)
+    fit(material, small(**FEW, members=3), out=tmp_path / "alone", inputs=inputs)
+    assert set(calls) == {3}
+    alone, together = (
+        np.array(stabilities(tmp_path / name), dtype=float) for name in ("alone", "together")
+    )
+    assert (alone != together).mean() < 0.02  # rounding may turn the order of two edges
+
+
+def test_a_member_that_diverges_side_by_side_is_named(inputs, material, tmp_path, monkeypatch):
+    for place in ("_train", "_solve", "_stacked"):
+        monkeypatch.setattr(f"niwaki.dynamics.{place}.scheme_of", lambda *_: None)
+
+    def diverge(trainings, *_, **__):
+        trainings[1].field.multiplier.detach().fill_(np.nan)
+        return [0.1, np.nan, 0.1]
+
+    monkeypatch.setattr(_epoch, "train_together", diverge)
+    with pytest.raises(DivergedError, match="left the finite range"):
+        fit(material, small(**FEW, members=3), out=tmp_path / "run", inputs=inputs)
 
 
 def test_a_field_in_closed_form_has_fifty_members_unless_told_otherwise_and_others_none():

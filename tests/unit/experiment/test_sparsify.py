@@ -6,7 +6,7 @@ from unit.experiment.study import small
 
 from niwaki.core import ConfigError
 from niwaki.dynamics import data_loss
-from niwaki.experiment import _arm, fit, run_rounds
+from niwaki.experiment import _arm, _epoch, fit, run_rounds
 from niwaki.experiment._sparsify import field_statistics, make_sparsifier, settled
 
 WAYS = {
@@ -58,21 +58,21 @@ def test_exchanged_weights_keep_their_number(material, tmp_path):
 
 def test_rewound_weights_start_from_the_noted_epoch(material, tmp_path, monkeypatch):
     seen = {}
-    pair_losses = _arm.pair_losses
+    pair_losses = _epoch.pair_losses
 
     def note(field, *args, **options):
         seen[len(seen) + 1] = copy.deepcopy(field.state_dict())
         return pair_losses(field, *args, **options)
 
-    monkeypatch.setattr(_arm, "pair_losses", note)
-    train_epoch = _arm.train_epoch
+    monkeypatch.setattr(_epoch, "pair_losses", note)
+    train_epoch = _epoch.train_epoch
     begun = {}
 
     def begin(training, *args, **options):
         begun[len(begun) + 1] = copy.deepcopy(training.field.state_dict())
         return train_epoch(training, *args, **options)
 
-    monkeypatch.setattr(_arm, "train_epoch", begin)
+    monkeypatch.setattr(_epoch, "train_epoch", begin)
     run_rounds(material, small(controls=False, **WAYS["rewind"]), folder=tmp_path)
     mask = begun[4]["weight_sum"] != 0
     assert torch.equal(begun[4]["weight_sum"][mask], seen[2]["weight_sum"][mask])

@@ -24,7 +24,7 @@ from niwaki.dynamics._engine._layout import (
 WEIGHTS = ("weight_sum", "weight_prod", "output_sum", "output_prod")
 VECTORS = ("bias_sum", "bias_prod", "multiplier")
 _FIRST = ("weight_sum", "weight_prod")  # stored [hidden, gene]; the engine goes gene by gene
-_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # torch's defaults for Adam
+ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8  # torch's defaults
 # Share of surviving weights from which products of whole matrices are faster, by pairs per call
 # [measured: benchmarks/engine.py].
 _DENSE_ABOVE = 0.4
@@ -150,7 +150,7 @@ class Runner:
     def _describe(self) -> CModel:
         model = CModel(self.genes, self.hidden, self.scheme.method, self.scheme.substeps)
         model.threads = self.threads
-        model.beta1, model.beta2, model.epsilon = *_BETAS, _EPSILON
+        model.beta1, model.beta2, model.epsilon = *ADAM_BETAS, ADAM_EPSILON
         for to, name in zip(model.matrix, WEIGHTS, strict=True):
             slot = self.slots[name]
             to.start, to.unit = address(slot.start), address(slot.unit)
