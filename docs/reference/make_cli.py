@@ -43,6 +43,9 @@ def page() -> str:
 
 
 def _command(name: str, command: Any) -> str:
+    if hasattr(command, "commands"):
+        inner = [_command(f"{name} {part}", command.commands[part]) for part in command.commands]
+        return "\n".join([f"## niwaki {name}", "", " ".join(command.help.split()), "", *inner])
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     usage = ["niwaki", name, *(a.metavar or a.name.upper() for a in arguments), "[OPTIONS]"]
     lines = [f"## niwaki {name}", "", " ".join(command.help.split()), ""]

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from niwaki.cli._benchmark._moth import is_moth, report_moth
 from niwaki.cli._main import app
-from niwaki.cli._moth import is_moth, report_moth
 from niwaki.cli._options import Json
 from niwaki.cli._output import print_json, say
 

@@ -15,12 +15,12 @@ ROW = {
     **dict.fromkeys(("auprc", "auprc_ratio", "early_precision")),
 }
 REFUSED = [
-    ("networks", ["--noise", 0.1], "networks does not take --noise; leave it out."),
-    ("networks", ["--method", "dash"], "networks does not take --method; leave it out."),
-    ("networks", ["--seed", 0, "--seed", 1], "does not take a second --seed; leave it out."),
-    ("sim350", ["--count", 3], "sim350 does not take --count; leave it out."),
-    ("sim350", ["--reliability"], "sim350 does not take --reliability; leave it out."),
-    ("nets", [], "'nets' is unknown; there are sim350, networks, moth and distill."),
+    ("networks", ["--noise", 0.1], "No such option: --noise"),
+    ("networks", ["--method", "dash"], "No such option: --method"),
+    ("sim350", ["--count", 3], "No such option: --count"),
+    ("sim350", ["--reliability"], "No such option: --reliability"),
+    ("sim350", ["--workers", 2], "--workers belongs to --all; add --all, or leave it out."),
+    ("nets", [], "No such command 'nets'. Did you mean 'networks'?"),
     ("networks", ["--count", 0], "--count"),
 ]
 

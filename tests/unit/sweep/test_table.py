@@ -182,7 +182,6 @@ def test_unknown_sections_and_options_out_of_place_are_refused(tmp_path, capsys)
         plan(sections=["mian"])
     for arguments, words in (
         (["--out", "x"], "--out belongs to --all"),
-        (["--all", "--count", "3"], "does not take --count"),
         (["--all", "--section", "mlp", "--method", "l1"], "in none of these sections"),
     ):
         assert run(["benchmark", "sim350", *arguments]) == 2

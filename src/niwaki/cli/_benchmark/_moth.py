@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from niwaki.cli._benchmark._group import OneSeed, Quick, group
+from niwaki.cli._options import Json, Quiet
 from niwaki.cli._output import print_json, print_table, say, training_progress
 from niwaki.core import ConfigError, MothStudy
 
@@ -15,24 +19,43 @@ _FOLDER = "moth-study"
 _QUIRKS = ("bias_at_weight_cutoff", "regrowth", "one_too_few", "repeated_batch")
 
 
-def run_moth(
-    networks: int,
-    *,
-    seed: int,
-    out: Path | None,
-    criterion: str,
-    published: bool,
-    quirks: Sequence[str],
-    fast: bool,
-    device: str,
-    quick: bool,
-    quiet: bool,
-    json: bool,
+@group.command(epilog="Example: niwaki benchmark moth --networks 4 --out moth-study")
+def moth(
+    networks: Annotated[int, typer.Option(help="How many networks to train and prune.", min=1)] = 4,
+    seed: OneSeed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder; the same command continues it. Default: moth-study.",
+        ),
+    ] = None,
+    criterion: Annotated[
+        str, typer.Option(help="magnitude, random, snip, grasp, synflow, taylor or movement.")
+    ] = "magnitude",
+    published: Annotated[
+        bool, typer.Option("--published", help="The published schedule, about three times longer.")
+    ] = False,
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Repeat a slip of the released code: bias-at-weight-cutoff, regrowth, one-too-few "
+            "or repeated-batch; give the option again for more."
+        ),
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Train with products of fewer digits.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    quick: Quick = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
-    """Run the moth study and print it."""
+    """Train networks that steer a moth, prune them, and compare their motifs with chance."""
     from niwaki import sweep
 
-    plan = _plan(seed, criterion, published, quirks, fast)
+    plan = _plan(seed, criterion, published, quirk or [], fast)
     folder = out or Path(_FOLDER + ("-quick" if quick else ""))
     with training_progress(quiet or json, "error") as progress:
         study = sweep.benchmark_moth(
