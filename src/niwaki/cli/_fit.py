@@ -109,6 +109,9 @@ def fit(
     prior_loss: Annotated[
         float | None, typer.Option(help="Share of the PHOENIX prior loss, 0 to 1.")
     ] = None,
+    prior_samples: Annotated[
+        int | None, typer.Option(help="Random states per step that the prior loss looks at.")
+    ] = None,
     shooting: Annotated[
         float | None,
         typer.Option(help="Share of the field's own forecast in the states that steps start from."),

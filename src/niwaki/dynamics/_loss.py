@@ -51,11 +51,16 @@ class PriorTerm:
     low: Float[Tensor, " gene"]
     high: Float[Tensor, " gene"]
     weight: float
-    samples: int = 256
+    samples: int = 64
 
     @classmethod
     def from_data(
-        cls, prior: sparse.csr_array, states: Float[Tensor, "gene pair"], *, weight: float
+        cls,
+        prior: sparse.csr_array,
+        states: Float[Tensor, "gene pair"],
+        *,
+        weight: float,
+        samples: int = 64,
     ) -> "PriorTerm":
         """Return the term that samples each gene's observed range."""
         entries = prior.tocoo()
@@ -67,7 +72,11 @@ class PriorTerm:
             check_invariants=False,
         ).coalesce()
         return cls(
-            matrix.to(states.device), states.min(1).values, states.max(1).values, weight=weight
+            matrix.to(states.device),
+            states.min(1).values,
+            states.max(1).values,
+            weight=weight,
+            samples=samples,
         )
 
     def __call__(self, field: Field, generator: torch.Generator) -> Tensor:

@@ -185,8 +185,12 @@ def _prune(problem: Problem, state: State, knowledge: Knowledge | None, epoch: i
 
 
 def _prior_term(problem: Problem, prior: Network | None) -> PriorTerm | None:
-    if prior is None or problem.config.prior_loss == 0:
+    config = problem.config
+    if prior is None or config.prior_loss == 0:
         return None
     return PriorTerm.from_data(
-        prior.to_sparse(), problem.train.start, weight=problem.config.prior_loss
+        prior.to_sparse(),
+        problem.train.start,
+        weight=config.prior_loss,
+        samples=config.prior_samples,
     )

@@ -28,7 +28,7 @@ Selection = Literal["posterior", "one-se", "best", "last"] | int | float
 KNOWLEDGE_CRITERIA = ("dash", "dash-paper", "knowledge")
 _OF_TRAINING = {
     *("hidden", "initialisation", "epochs", "learning_rate", "batch", "patience", "prior_loss"),
-    *("shooting", "warm_start"),
+    *("prior_samples", "shooting", "warm_start"),
     *("criterion", "lambda1", "lambda2", "first_prune", "first_amount", "period", "amount"),
     *("target_sparsity", "paper_quirks", "rewind", "regrow", "sparsifier", "strength"),
 }
@@ -120,6 +120,8 @@ class FitConfig(Settings):
         ``"never"``, never stops).
     prior_loss
         Share of the PHOENIX prior loss in the loss (dimensionless, 0 to 1).
+    prior_samples
+        Random states per step at which the prior loss compares model and prior (count).
     shooting
         Share of the field's own forecast in the states that steps start from (dimensionless, 0 to
         1; grows over the first 20 epochs), see `dynamics.shooting_starts`; 0 starts from the
@@ -178,6 +180,7 @@ class FitConfig(Settings):
     batch: int | Literal["trajectory"] = 8
     patience: int | None = Field(default=40, ge=1)
     prior_loss: float = Field(default=0.0, ge=0, lt=1)
+    prior_samples: int = Field(default=64, ge=1)
     shooting: float = Field(default=0.5, ge=0, lt=1)
     warm_start: int = Field(default=0, ge=0)
     criterion: Criterion | None = None
