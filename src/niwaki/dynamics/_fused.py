@@ -139,10 +139,12 @@ class FusedLoss:
         What is trained; its masks are applied.
     scheme
         From `scheme_of`.
+    whole
+        Whether weights at pruned places count, as those of a hook may.
     """
 
-    def __init__(self, training: Training, scheme: Scheme) -> None:
-        self._runner = _training_runner(training, scheme)
+    def __init__(self, training: Training, scheme: Scheme, *, whole: bool) -> None:
+        self._runner = _training_runner(training, scheme, whole=whole)
 
     def __call__(
         self, field: nn.Module, start: State, end: State, gaps: Float[Tensor, " pair"]
@@ -174,8 +176,8 @@ class _Loss(torch.autograd.Function):
         return None, None, None, None, *(grad * part for part in ctx.saved_tensors)
 
 
-def _training_runner(training: Training, scheme: Scheme) -> Runner:
-    masks = {name: alive.mask for name, alive in training.survivors.items()}
+def _training_runner(training: Training, scheme: Scheme, *, whole: bool = False) -> Runner:
+    masks = {} if whole else {name: alive.mask for name, alive in training.survivors.items()}
     return make_runner(dict(training.field.named_parameters()), masks, scheme)
 
 

@@ -141,7 +141,7 @@ class Training:
         trained = group["params"][0]
         state: dict[str, Tensor] = self.optimiser.state[trained]
         if not state:
-            state["step"] = torch.tensor(0.0)
+            state["step"] = torch.zeros((), device=trained.device)
             state["exp_avg"] = torch.zeros_like(trained, memory_format=torch.contiguous_format)
             state["exp_avg_sq"] = torch.zeros_like(state["exp_avg"])
         return state

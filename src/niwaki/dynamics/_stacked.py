@@ -74,10 +74,10 @@ def train_together(
     batches: Sequence[Sequence[Int[np.ndarray, " _"]]],
     method: Method,
     masks: Sequence[Masks],
-) -> list[float]:
-    """Train every member for one epoch as `train_epoch` would; return their mean losses.
+) -> list[tuple[float, Int[np.ndarray, " _"] | None]]:
+    """Train every member for one epoch as `train_epoch` would.
 
-    A member that diverges does not stop the others: its loss is not a finite number.
+    A member whose loss is no longer a finite number stops before that step; the others go on.
 
     Parameters
     ----------
@@ -87,6 +87,11 @@ def train_together(
         Of each member. Members may have different numbers of pairs and batches.
     method
         Of fixed steps.
+
+    Returns
+    -------
+    list
+        Of each member the mean loss (squared data units), and the batch that stopped it or None.
     """
     for training, mask in zip(trainings, masks, strict=True):
         training.apply_masks(mask)
@@ -103,24 +108,26 @@ def train_together(
         for weight in weights:
             weight.requires_grad_()
         ends = method(stack, start.gather(2, at), gaps.gather(1, here))
-        errors = (ends - end.gather(2, at)).square().mean(1) * share[step]
-        grads = torch.autograd.grad(errors.sum(), weights)
-        sums += errors.detach().sum(1) * share[step].count_nonzero(1)
-        adam.step(step, grads)
-    adam.store()
-    taken = [sum(len(batch) for batch in group) for group in batches]
-    return [total / count for total, count in zip(sums.tolist(), taken, strict=True)]
+        losses = ((ends - end.gather(2, at)).square().mean(1) * share[step]).sum(1)
+        grads = torch.autograd.grad(losses.sum(), weights)
+        sums += losses.detach() * share[step].count_nonzero(1)
+        adam.step(step, grads, sound=losses.detach().isfinite())
+    found: list[tuple[float, Int[np.ndarray, " _"] | None]] = []
+    for total, taken, group in zip(sums.tolist(), adam.store(), batches, strict=True):
+        if taken < len(group):
+            found.append((float("nan"), group[taken]))
+        else:
+            found.append((total / sum(len(batch) for batch in group), None))
+    return found
 
 
 def _side_by_side(pairs: Sequence[PairTensors]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return start, end and gaps of all members; those with fewer pairs repeat their last one."""
+    """Return start, end and gaps of all members, padded with zeros to as many pairs."""
     most = max(len(seen.gaps) for seen in pairs)
-    found: tuple[list[Tensor], ...] = ([], [], [])
-    for seen in pairs:
-        column = torch.arange(most, device=seen.gaps.device).clamp(max=len(seen.gaps) - 1)
-        for group, part in zip(found, (seen.start, seen.end, seen.gaps), strict=True):
-            group.append(part.index_select(-1, column))
-    start, end, gaps = (torch.stack(group) for group in found)
+    start, end, gaps = (
+        torch.stack([nn.functional.pad(part, (0, most - part.shape[-1])) for part in parts])
+        for parts in zip(*((seen.start, seen.end, seen.gaps) for seen in pairs), strict=True)
+    )
     return start, end, gaps
 
 
@@ -151,10 +158,12 @@ class _StackedAdam:
         self._first: dict[str, Tensor] = {}
         self._second: dict[str, Tensor] = {}
         self._size: dict[str, Tensor] = {}
-        active, taken = self._schedule()
         like = next(iter(stack.values.values()))
+        active, taken = self._schedule()
         self._active = torch.from_numpy(active).to(like)
         self._root = torch.from_numpy(1 / np.sqrt(1 - ADAM_BETAS[1] ** taken)).to(like)
+        self._sound = torch.ones(len(trainings), dtype=torch.bool, device=like.device)
+        self._taken = torch.zeros(len(trainings), dtype=torch.int64, device=like.device)
         for at, name in enumerate(stack.values):
             alive = [training.survivors.get(name) for training in trainings]
             moments = [t.adam_state(g[at][2]) for t, g in zip(trainings, self._groups, strict=True)]
@@ -171,37 +180,43 @@ class _StackedAdam:
                 masks = [every if a is None else a.mask for a in alive]
                 self._alive[name] = torch.stack(masks).to(like)
             rates = np.array([g[at][2]["lr"] for g in self._groups])
-            size = active * rates / (1 - ADAM_BETAS[0] ** taken)
+            size = rates / (1 - ADAM_BETAS[0] ** taken)
             self._size[name] = torch.from_numpy(size).to(like)
 
     def _schedule(self) -> tuple[np.ndarray, np.ndarray]:
         """Return, per step and member, whether it takes a step, and the number of that step."""
-        before = [
-            int(t.adam_state(g[0][2])["step"])
-            for t, g in zip(self._trainings, self._groups, strict=True)
-        ]
+        states = [t.adam_state(g[0][2]) for t, g in zip(self._trainings, self._groups, strict=True)]
+        before = torch.stack([state["step"] for state in states]).cpu().numpy()
         step = np.arange(max(self._steps))[:, None]
         active = step < np.array(self._steps)
-        return active.astype(np.float64), step + 1.0 + np.array(before)
+        return active.astype(np.float64), step + 1.0 + before
 
     @torch.no_grad()
-    def step(self, at: int, grads: Sequence[Tensor]) -> None:
-        """Take one step of every member that has a batch."""
+    def step(self, at: int, grads: Sequence[Tensor], *, sound: Tensor) -> None:
+        """Take one step of every member that has a batch and whose losses were finite so far."""
+        self._sound &= sound
+        moving = self._active[at] * self._sound
+        self._taken += moving.long()
         for (name, weight), grad in zip(self._stack.values.items(), grads, strict=True):
             weight.requires_grad_(False)
             shape = (-1, *[1] * (weight.dim() - 1))
-            active, size, root = (
-                part[at].view(shape) for part in (self._active, self._size[name], self._root)
+            move, size, root, well = (
+                part.view(shape)
+                for part in (moving, self._size[name][at] * moving, self._root[at], self._sound)
             )
             alive = self._alive.get(name)
-            slope = grad if alive is None else grad * alive
-            first = self._first[name].lerp_(slope, (1 - ADAM_BETAS[0]) * active)
-            second = self._second[name].lerp_(slope.square(), (1 - ADAM_BETAS[1]) * active)
+            slope = torch.where(well, grad if alive is None else grad * alive, 0.0)
+            first = self._first[name].lerp_(slope, (1 - ADAM_BETAS[0]) * move)
+            second = self._second[name].lerp_(slope.square(), (1 - ADAM_BETAS[1]) * move)
             weight.sub_(size * first / (second.sqrt() * root + ADAM_EPSILON))
 
     @torch.no_grad()
-    def store(self) -> None:
-        """Give fields and optimisers what the steps have made of them."""
+    def store(self) -> list[int]:
+        """Give fields and optimisers what the steps have made of them; return how many there were.
+
+        A member that takes no more steps before its batches are over was stopped by its loss.
+        """
+        taken: list[int] = self._taken.tolist()
         for member, training in enumerate(self._trainings):
             for name, parameter, group in self._groups[member]:
                 parameter.copy_(self._stack.values[name][member])
@@ -209,7 +224,8 @@ class _StackedAdam:
                 for key, moments in (("exp_avg", self._first), ("exp_avg_sq", self._second)):
                     whole = moments[name][member]
                     state[key].copy_(whole if alive is None else alive.pick(whole))
-                state["step"] += self._steps[member]
+                state["step"] += taken[member]
+        return taken
 
 
 # ------------------------------------------------------------------------- solves
@@ -230,16 +246,16 @@ def shooting_together(
     *,
     observed: Sequence[PairTensors],
     previous: Sequence[Int[np.ndarray, " _"]],
-    share: float,
+    shares: Sequence[float],
     method: Method,
 ) -> list[Float[Tensor, "gene _"]]:
-    """Return what `shooting_starts` does of each field."""
+    """Return what `shooting_starts` does of each field, with a share of its own."""
     cases = list(zip(present, observed, previous, strict=True))
     steps = [arriving_pairs(*case) for case in cases]
     ends = _solve_together(fields, steps, method)
     return [
         filtered_starts(seen, before, arrived, share=share)
-        for (_, seen, before), arrived in zip(cases, ends, strict=True)
+        for (_, seen, before), arrived, share in zip(cases, ends, shares, strict=True)
     ]
 
 
@@ -247,13 +263,16 @@ def shooting_together(
 def _solve_together(
     fields: Sequence[nn.Module], pairs: Sequence[PairTensors], method: Method
 ) -> list[Float[Tensor, "gene _"]]:
-    """Return where each field arrives from the starts of its pairs."""
-    most = max(pairs[0].start.shape[0] * len(seen.gaps) for seen in pairs)
-    width = max(1, MOST_VALUES // max(most, 1))
+    """Return where each field arrives from the starts of its pairs, some at a time."""
+    genes = pairs[0].start.shape[0]
+    columns = max(1, MOST_VALUES // (genes * len(fields)))
+    members = max(1, MOST_VALUES // (genes * columns))
     found: list[Tensor] = []
-    for low in range(0, len(fields), width):
-        part = pairs[low : low + width]
+    for low in range(0, len(fields), members):
+        stack, part = StackedFields(fields[low : low + members]), pairs[low : low + members]
         start, _, gaps = _side_by_side(part)
-        ends = method(StackedFields(fields[low : low + width]), start, gaps)
-        found += [end[:, : len(seen.gaps)] for end, seen in zip(ends, part, strict=True)]
+        slices = [slice(at, at + columns) for at in range(0, gaps.shape[1], columns)]
+        ends = [method(stack, start[..., at], gaps[:, at]) for at in slices]
+        whole = torch.cat(ends, 2) if ends else start
+        found += [end[:, : len(seen.gaps)] for end, seen in zip(whole, part, strict=True)]
     return found

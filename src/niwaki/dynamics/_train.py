@@ -144,8 +144,7 @@ def train_epoch(
         If the loss is no longer a finite number; names the pair and the gene.
     """
     training.apply_masks(masks)
-    plain = prior is None and hook is None
-    compiled = _compiled(training, pairs, method, FusedEpoch if plain else FusedLoss)
+    compiled = _compiled(training, pairs, method, added=prior is not None, hooked=hook is not None)
     if isinstance(compiled, FusedEpoch):
         mean, failed = compiled.run(
             pairs.start.contiguous(), pairs.end.contiguous(), pairs.gaps.double().numpy(), batches
@@ -159,15 +158,17 @@ def train_epoch(
 
 
 def _compiled(
-    training: Training, pairs: PairTensors, method: Method, kind: type[FusedEpoch | FusedLoss]
+    training: Training, pairs: PairTensors, method: Method, *, added: bool, hooked: bool
 ) -> FusedEpoch | FusedLoss | None:
     """Return the engine for these masks and this method, or None where it has no part."""
     scheme = scheme_of(training.field, method, pairs.start, pairs.end)
     if scheme is None:
         return None
-    key = (kind, scheme, torch.get_num_threads())
+    key = (added, hooked, scheme, torch.get_num_threads())
     if key not in training.cache:
-        training.cache = {key: kind(training, scheme)}
+        plain = not (added or hooked)
+        made = FusedEpoch(training, scheme) if plain else FusedLoss(training, scheme, whole=hooked)
+        training.cache = {key: made}
     found: FusedEpoch | FusedLoss = training.cache[key]
     return found
 

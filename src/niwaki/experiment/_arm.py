@@ -77,6 +77,7 @@ def train_arms(
     prior: Network | None,
     ppi: Network | None,
     progress: Progress | None = None,
+    checkpoints: bool = True,
 ) -> list[ArmResult]:
     """Train arms that know the same, epoch by epoch side by side.
 
@@ -90,9 +91,13 @@ def train_arms(
         See `train_arm`.
     progress
         Told about every epoch of every arm.
+    checkpoints
+        Whether the arms can be continued after a stop; their rounds are kept in any case.
     """
     runs = [_begin(arm, prior, ppi) for arm in arms]
-    together = len(runs) > 1 and all(can_train_together(arm.problem) for arm in arms)
+    together = len(runs) > 1 and all(
+        can_train_together(run.config, run.state.training.field, run.problem.method) for run in runs
+    )
     while going := [run for run in runs if not run.over]:
         for run in going:
             _open_epoch(run)
@@ -101,10 +106,10 @@ def train_arms(
             if progress is not None:
                 loss = run.state.metrics[-1]["held_out_loss"]
                 progress(run.arm.name, run.state.epoch, run.config.epochs, loss)
-            if time.monotonic() - run.saved > _SAVE_EVERY_S:
+            if checkpoints and time.monotonic() - run.saved > _SAVE_EVERY_S:
                 save(run.state, run.arm.folder)
                 run.saved = time.monotonic()
-    return [_end(run) for run in runs]
+    return [_end(run, checkpoints) for run in runs]
 
 
 def _begin(arm: Arm, prior: Network | None, ppi: Network | None) -> Run:
@@ -126,13 +131,14 @@ def _open_epoch(run: Run) -> None:
         state.round += 1
 
 
-def _end(run: Run) -> ArmResult:
+def _end(run: Run, checkpoints: bool) -> ArmResult:
     """Save what is not saved yet and return all rounds."""
     state, folder = run.state, run.arm.folder
     if not state.finished:
         close_round(state, folder)
         state.finished = True
-        save(state, folder)
+        if checkpoints:
+            save(state, folder)
     # a prune before any training closes no round
     first = int(is_event(run.config, make_schedule(run.config), 1))
     rounds = [read_round(folder, number) for number in range(first, state.round + 1)]

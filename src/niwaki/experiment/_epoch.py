@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from niwaki.core import PairIndex, derived_seed
 from niwaki.dynamics import (
+    Method,
     PairTensors,
     PriorTerm,
     can_stack,
@@ -83,11 +84,9 @@ class _Epoch:
     held_out: Float[np.ndarray, " pair"]
 
 
-def can_train_together(problem: Problem) -> bool:
+def can_train_together(config: FitConfig, field: nn.Module, method: Method) -> bool:
     """Say whether arms of this kind are trained faster as one program than one by one."""
-    config = problem.config
-    plain = config.sparsifier is None and config.prior_loss == 0
-    return plain and can_stack(problem.make_field().to(config.device), problem.method)
+    return config.sparsifier is None and config.prior_loss == 0 and can_stack(field, method)
 
 
 def run_epoch(runs: Sequence[Run], *, together: bool) -> None:
@@ -140,32 +139,33 @@ def _train_alone(run: Run) -> _Epoch:
 
 def _train_together(runs: Sequence[Run]) -> list[_Epoch]:
     method, shooting = runs[0].problem.method, runs[0].config.shooting
-    trains, batches = [_to_train(run) for run in runs], [_batches(run) for run in runs]
-    train_losses = train_together(
+    trains = [_to_train(run) for run in runs]
+    fields = [run.state.training.field for run in runs]
+    trained = train_together(
         [run.state.training for run in runs],
         trains,
-        batches=batches,
+        batches=[_batches(run) for run in runs],
         method=method,
         masks=[run.state.masks for run in runs],
     )
-    fields = [run.state.training.field for run in runs]
-    for run, loss, train, used in zip(runs, train_losses, trains, batches, strict=True):
-        if not math.isfinite(loss):
+    for run, field, train, (_, failed) in zip(runs, fields, trains, trained, strict=True):
+        if failed is not None:
             with naming(run.problem.data, run.problem.pairs):
-                raise diverged(run.state.training.field, train, used[-1], method)
+                raise diverged(field, train, failed, method)
     if shooting > 0:
         starts = shooting_together(
             fields,
             [train.start for train in trains],
             observed=[run.problem.train for run in runs],
             previous=[run.previous for run in runs],
-            share=_share(runs[0]),
+            shares=[_share(run) for run in runs],
             method=method,
         )
         for run, start in zip(runs, starts, strict=True):
             run.state.starts = start
     held_out = losses_together(fields, [run.problem.held_out for run in runs], method=method)
-    return [_Epoch(*parts) for parts in zip(fields, train_losses, held_out, strict=True)]
+    losses = [loss for loss, _ in trained]
+    return [_Epoch(*parts) for parts in zip(fields, losses, held_out, strict=True)]
 
 
 def _to_train(run: Run) -> PairTensors:

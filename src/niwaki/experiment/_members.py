@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from niwaki.core import EdgeIndex, Network, PairIndex, derived_seed
-from niwaki.dynamics import PairTensors
+from niwaki.dynamics import PairTensors, make_batches
 from niwaki.experiment._arm import ArmResult, Progress, train_arms
 from niwaki.experiment._arm_state import Problem, load_round, read_checkpoint
 from niwaki.experiment._checkpoint import save_tensors
@@ -20,7 +20,9 @@ from niwaki.pruning import EffectiveNetwork
 
 _FEW = 8  # trajectories, below which pairs are drawn instead
 _MOST_MEMBERS = 128  # side by side: a stop loses at most this many
-_MOST_WEIGHTS = 50_000_000  # side by side, some 50 bytes each
+# side by side, a few gigabytes each: weights with moments, states of a step with what a solve
+# records, and pairs
+_MOST_WEIGHTS, _MOST_STATES, _MOST_OBSERVED = 50_000_000, 4_000_000, 100_000_000
 
 
 def refit_stability(
@@ -73,7 +75,7 @@ def refit_stability(
                 folder = Path(place) / f"{member}"
                 folder.mkdir()
                 arms.append(Arm(case, f"refit {member + 1} of {members}", folder))
-            train_arms(arms, prior=prior, ppi=ppi, progress=progress)
+            train_arms(arms, prior=prior, ppi=ppi, progress=progress, checkpoints=False)
             again = [load_round(arm.problem, arm.folder, number) for arm in arms]
         limit = min(found.edges, problem.config.max_edges)
         for field, masks in again:
@@ -85,10 +87,15 @@ def refit_stability(
 
 def _side_by_side(problem: Problem) -> int:
     """Return how many members are trained at a time (count)."""
-    if not can_train_together(problem):
+    config, field = problem.config, problem.make_field().to(problem.config.device)
+    if not can_train_together(config, field, problem.method):
         return 1
-    weights = sum(p.numel() for p in problem.make_field().parameters())
-    return max(1, min(_MOST_MEMBERS, _MOST_WEIGHTS // weights))
+    batches = make_batches(problem.pairs, size=config.batch, seed=config.seed, epoch=1)
+    weights = sum(p.numel() for p in field.parameters())
+    states = len(problem.genes) * max(len(batch) for batch in batches)
+    observed = len(problem.genes) * len(problem.pairs)
+    room = min(_MOST_WEIGHTS // weights, _MOST_STATES // states, _MOST_OBSERVED // observed)
+    return max(1, min(_MOST_MEMBERS, room))
 
 
 def _member(problem: Problem, member: int, epochs: int) -> Problem:

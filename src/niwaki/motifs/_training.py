@@ -136,7 +136,8 @@ def _aggregates(values: np.ndarray) -> np.ndarray:
     from scipy import stats  # loads slowly, and most users of motifs follow no training
 
     spread = values.std()
-    skew = float(stats.skew(values)) if spread > 0 else 0.0
+    uneven = spread > 1e-12 * np.abs(values).max()  # else it is rounding, of which there is no skew
+    skew = float(stats.skew(values)) if uneven else 0.0
     return np.array([*np.quantile(values, _QUANTILES), values.mean(), spread, skew])
 
 

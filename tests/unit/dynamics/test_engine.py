@@ -206,6 +206,37 @@ def test_epochs_with_a_prior_or_a_sparsifier_equal_those_of_torch(kind, monkeypa
 
 
 @needs_engine
+def test_a_hook_may_use_weights_at_pruned_places(monkeypatch):
+    class Lifted:
+        def weights(self, parameters):
+            return {"output_sum": parameters["output_sum"] + 0.1}
+
+        def penalty(self, parameters):
+            return None
+
+        def after_step(self, parameters, *, rate, loss):
+            pass
+
+    def run():
+        field = make_field(12, 5)
+        mask = torch.rand((12, 5), generator=torch.Generator().manual_seed(1)) < 0.5
+        start, gaps = make_states(12, 8)
+        return train_epoch(
+            Training(field, Optimisation()),
+            PairTensors(start, start.roll(1, 0), gaps),
+            batches=[np.arange(8)],
+            method=Exponential(),
+            masks={"output_sum": mask},
+            hook=Lifted(),
+        )
+
+    found = run()
+    for place in ("_train", "_solve"):
+        monkeypatch.setattr(f"niwaki.dynamics.{place}.scheme_of", lambda *_: None)
+    assert found == pytest.approx(run(), rel=1e-12)
+
+
+@needs_engine
 def test_results_are_the_same_bit_for_bit_and_threads_change_rounding_only():
     field = make_field(120, 9, dtype=torch.float32)
     start, gaps = make_states(120, 20, dtype=torch.float32)

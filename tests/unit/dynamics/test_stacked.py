@@ -14,6 +14,7 @@ from niwaki.dynamics import (
     RungeKutta4,
     Training,
     can_stack,
+    diverged,
     losses_together,
     pair_losses,
     shooting_starts,
@@ -82,7 +83,7 @@ def side_by_side(found, method, masked):
         )
         for epoch in range(3)
     ]
-    return [list(losses) for losses in zip(*epochs, strict=True)]
+    return [[loss for loss, _ in found] for found in zip(*epochs, strict=True)]
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "pruned"])
@@ -113,32 +114,42 @@ def test_losses_and_starts_are_those_of_each_member_alone(method, most, monkeypa
     trainings, pairs, _ = zip(*members(), strict=True)
     fields = [training.field for training in trainings]
     previous = [np.append(np.arange(len(seen.gaps) - 1), -1)[::-1].copy() for seen in pairs]
+    previous[1] = np.full_like(previous[1], -1)  # a member without consecutive pairs
+    shares = [0.3, 0.3, 0.1]
     found = losses_together(fields, pairs, method=method)
     starts = shooting_together(
         fields,
         [seen.start + 0.01 for seen in pairs],
         observed=pairs,
         previous=previous,
-        share=0.3,
+        shares=shares,
         method=method,
     )
-    for field, seen, before, losses, start in zip(
-        fields, pairs, previous, found, starts, strict=True
+    for field, seen, before, share, losses, start in zip(
+        fields, pairs, previous, shares, found, starts, strict=True
     ):
         np.testing.assert_allclose(losses, pair_losses(field, seen, method=method), rtol=1e-10)
         alone = shooting_starts(
-            field, seen.start + 0.01, observed=seen, previous=before, share=0.3, method=method
+            field, seen.start + 0.01, observed=seen, previous=before, share=share, method=method
         )
         torch.testing.assert_close(start, alone, rtol=1e-10, atol=1e-12)
 
 
-def test_a_member_that_diverges_leaves_the_others_alone():
+def test_a_member_that_diverges_stops_there_and_leaves_the_others_alone():
     sound, found = members(), members()
     found[1][1].end[4, 6] = torch.nan
-    expected = one_by_one([sound[0], sound[2]], METHODS[0], masked=False)
-    first, broken, last = side_by_side(found, METHODS[0], masked=False)
-    np.testing.assert_allclose([first, last], expected, rtol=1e-9)
-    assert np.isnan(broken).all()
+    trainings, pairs, _ = zip(*found, strict=True)
+    batches = [batches_of(len(seen.gaps), 0) for seen in pairs]
+    options = {"batches": batches, "method": METHODS[0], "masks": [{}, {}, {}]}
+    (first, _), (broken, failed), (last, _) = train_together(trainings, pairs, **options)
+    alone = [one_by_one([member], METHODS[0], masked=False)[0][0] for member in sound[::2]]
+    assert [first, last] == pytest.approx(alone, rel=1e-9)
+    assert np.isnan(broken)
+    assert 6 in failed
+    taken = next(at for at, batch in enumerate(batches[1]) if 6 in batch)
+    assert int(trainings[1].moments("multiplier")["step"]) == taken
+    assert all(p.isfinite().all() for p in trainings[1].field.parameters())
+    assert diverged(trainings[1].field, pairs[1], failed, METHODS[0]).place == (6, 4)
 
 
 def test_only_phoenix_under_fixed_steps_without_an_engine_is_stacked(monkeypatch):

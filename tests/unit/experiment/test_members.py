@@ -106,9 +106,9 @@ def test_a_member_that_diverges_side_by_side_is_named(inputs, material, tmp_path
     for place in ("_train", "_solve", "_stacked"):
         monkeypatch.setattr(f"niwaki.dynamics.{place}.scheme_of", lambda *_: None)
 
-    def diverge(trainings, *_, **__):
+    def diverge(trainings, *_, batches, **__):
         trainings[1].field.multiplier.detach().fill_(np.nan)
-        return [0.1, np.nan, 0.1]
+        return [(0.1, None), (np.nan, batches[1][0]), (0.1, None)]
 
     monkeypatch.setattr(_epoch, "train_together", diverge)
     with pytest.raises(DivergedError, match="left the finite range"):

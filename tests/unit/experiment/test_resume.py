@@ -9,7 +9,7 @@ import pytest
 from unit.experiment.study import results, small, write_study
 
 from niwaki.core import DivergedError, RunFolderError
-from niwaki.experiment import _arm, _fit, fit, make_material, read_material, resume
+from niwaki.experiment import _arm, _epoch, _fit, fit, make_material, read_material, resume
 
 ALONE = {"controls": False}
 CASES = {
@@ -88,7 +88,7 @@ def test_a_run_whose_training_diverges_keeps_what_was_good_and_can_go_on(
     save_every, inputs, material, whole, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(_arm, "_SAVE_EVERY_S", save_every)
-    epochs, train = iter(range(1, 99)), _arm.train_epoch
+    epochs, train = iter(range(1, 99)), _epoch.train_epoch
 
     def diverge(training, *args, **kwargs):
         found = train(training, *args, **kwargs)
@@ -99,7 +99,7 @@ def test_a_run_whose_training_diverges_keeps_what_was_good_and_can_go_on(
 
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(_arm, "train_epoch", diverge)
+        patch.setattr(_epoch, "train_epoch", diverge)
         with pytest.raises(DivergedError, match=r"gene .* of trajectory"):
             fit(material, small(), out=out, inputs=inputs)
     assert not (out / "DONE").exists()

@@ -16,6 +16,7 @@ from niwaki.motifs import (
     uniform_moments,
     weighted_degrees,
 )
+from niwaki.motifs._training import _aggregates
 
 
 def test_the_log_looks_only_when_a_step_is_due(rng):
@@ -101,3 +102,8 @@ def test_too_few_runs_and_missing_numbers_are_refused():
         predict_outcome({"x": np.ones((3, 1))}, np.ones(3))
     with pytest.raises(InputError, match="one row of finite numbers"):
         predict_outcome({"x": np.full((6, 1), np.nan)}, np.ones(6))
+
+
+def test_values_that_differ_by_rounding_have_no_skew():
+    found = _aggregates(np.array([0.1, 0.1, 0.1]))
+    np.testing.assert_allclose(found, [*[0.1] * 6, 0.0, 0.0], atol=1e-15)
