@@ -18,6 +18,7 @@ from niwaki.dynamics import (
     engine,
     solve,
     train_epoch,
+    usable_processors,
 )
 from niwaki.dynamics._engine._build import supported
 from niwaki.dynamics._engine._runner import WEIGHTS, Gaps, is_turned
@@ -250,6 +251,29 @@ def test_results_are_the_same_bit_for_bit_and_threads_change_rounding_only():
     assert torch.equal(ends[0], ends[1])
     assert torch.equal(ends[2], ends[3])
     torch.testing.assert_close(ends[0], ends[2], rtol=1e-5, atol=1e-6)
+
+
+@needs_engine
+@pytest.mark.parametrize("hidden", [70, 300])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["single", "double"])
+def test_threads_keep_out_of_each_other_s_way(hidden, dtype):
+    if usable_processors() < 2:
+        pytest.skip("one processor: no second thread is started")
+    field = make_field(700, hidden, dtype=dtype)
+    start, gaps = make_states(700, 8, dtype=dtype)
+    scheme, grid = scheme_of(field, Exponential(4, 1), start), Gaps.of(gaps.double().numpy())
+    found = []
+    try:
+        for threads in (1, *[2] * 20):  # a thread that is late must not matter
+            torch.set_num_threads(threads)
+            runner = make_runner(dict(field.named_parameters()), {}, scheme, dense=True)
+            runner.differentiate(start, start.roll(1, 0), grid)
+            found.append(runner.gradients())
+    finally:
+        torch.set_num_threads(1)
+    for gradients in found[1:]:
+        for one, two in zip(found[0], gradients, strict=True):
+            close(two, one, eps=1e-4 if dtype is torch.float32 else 1e-10)
 
 
 @needs_engine

@@ -17,7 +17,7 @@ typedef struct {
     R *phi, *lg, *sav, *g;                          /* [evaluation][gene][width] */
     R *part, *unit, *back, *unit_t, *back_t, *scratch;
     double *loss, *pair;
-    int64_t evaluations, stages, per, gp, hp, keep;
+    int64_t evaluations, stages, per, gp, hp, keep, own; /* own: of scratch, per thread */
     int64_t first, width, live;
     int kind[FORMS]; /* of a vector's gaps: 0 all equal, 1 consecutive, 2 two of them, 3 mixed */
     VI later[FORMS]; /* of two gaps, where the second applies */
@@ -370,7 +370,7 @@ INLINE void FN(forward)(Shared *s, int64_t tid, int64_t i, int64_t low, int64_t 
     const Model *m = s->m;
     const int64_t width = nv * VL, plane = m->genes * width, stages = s->stages;
     const int64_t at = s->keep ? i : 0, before = i ? (i - 1) / stages * stages : 0;
-    R *drive = s->scratch + tid * 4 * BLOCK * LANES;
+    R *drive = s->scratch + tid * s->own;
     R *part = s->part + tid * 2 * m->hidden * LANES;
     const R *units = s->unit + (s->keep ? i - 1 : 0) * 2 * m->hidden * width;
     if (i < s->evaluations) memset(part, 0, 2 * m->hidden * width * sizeof(R));
@@ -431,7 +431,7 @@ INLINE void FN(backward)(Shared *s, int64_t tid, int64_t i, int64_t low, int64_t
                          const int nv) {
     const Model *m = s->m;
     const int64_t width = nv * VL, plane = m->genes * width, stages = s->stages, h = m->hidden;
-    R *scratch = s->scratch + tid * 4 * BLOCK * LANES, *sums = scratch;
+    R *scratch = s->scratch + tid * s->own, *sums = scratch;
     R *prods = scratch + BLOCK * LANES, *local = scratch + 2 * BLOCK * LANES;
     R *part = s->part + tid * 2 * h * LANES;
     const int64_t e = i - 1, stage = e % stages;
@@ -602,7 +602,7 @@ INLINE void FN(panel)(Shared *s, int64_t tid, const int nv) {
                 const int64_t at = s->first + p, to = job->column ? job->column[at] : at;
                 ((R *)job->grad_start)[j * job->pairs + to] = s->xb[j * s->width + p];
             }
-    R *rows = s->scratch + tid * 4 * BLOCK * LANES + 3 * BLOCK * LANES;
+    R *rows = s->scratch + tid * s->own; /* its own: other threads may still sweep */
     const int64_t depth = s->evaluations * s->width * s->hp;
     if (m->matrix[0].dense) FN(dense_gradient)(s, 0, s->phi, s->back_t, rows, low, high);
     if (m->matrix[1].dense) FN(dense_gradient)(s, 1, s->lg, s->back_t + depth, rows, low, high);
@@ -763,7 +763,8 @@ static int64_t FN(lay_out)(Shared *s, const Model *m, int64_t gaps, int64_t widt
     s->phi = TAKE(keep * n * width), s->lg = TAKE(keep * n * width);
     s->sav = TAKE(saved * n * width);
     s->part = TAKE(t * 2 * h * LANES), s->unit = TAKE(keep * 2 * h * width);
-    s->scratch = TAKE(t * 4 * BLOCK * LANES + 12 * s->hp);
+    s->own = 4 * BLOCK * LANES > 12 * s->hp ? 4 * BLOCK * LANES : 12 * s->hp;
+    s->scratch = TAKE(t * s->own);
     s->loss = (double *)TAKE(t * 8 * (SINGLE ? 2 : 1));
     s->pair = (double *)TAKE(t * LANES * (SINGLE ? 2 : 1));
     if (s->keep) {

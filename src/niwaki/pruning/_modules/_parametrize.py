@@ -14,7 +14,7 @@ _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 class Mask(nn.Module):
-    """Gives a weight with its pruned entries 0, whatever number is stored there.
+    """Gives a weight with its pruned entries 0, whatever finite number is stored there.
 
     The mask is kept as zeros and ones of the weight's type: the product with it takes a third of
     the time of a selection by truth values, forwards and backwards.
