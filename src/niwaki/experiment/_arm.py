@@ -15,10 +15,10 @@ from niwaki.experiment._arm_state import (
     Problem,
     Round,
     State,
-    close_round,
     read_round,
     restore,
     save,
+    save_round,
 )
 from niwaki.experiment._epoch import Arm, Run, can_train_together, run_epoch
 from niwaki.experiment._prune import is_event, make_knowledge, make_schedule, prune
@@ -77,7 +77,7 @@ def train_arms(
     prior: Network | None,
     ppi: Network | None,
     progress: Progress | None = None,
-    checkpoints: bool = True,
+    only: int | None = None,
 ) -> list[ArmResult]:
     """Train arms that know the same, epoch by epoch side by side.
 
@@ -91,8 +91,8 @@ def train_arms(
         See `train_arm`.
     progress
         Told about every epoch of every arm.
-    checkpoints
-        Whether the arms can be continued after a stop; their rounds are kept in any case.
+    only
+        A round; then no other is kept, and the arms cannot be continued after a stop.
     """
     runs = [_begin(arm, prior, ppi) for arm in arms]
     together = len(runs) > 1 and all(
@@ -100,16 +100,16 @@ def train_arms(
     )
     while going := [run for run in runs if not run.over]:
         for run in going:
-            _open_epoch(run)
+            _open_epoch(run, only)
         run_epoch(going, together=together)
         for run in going:
             if progress is not None:
                 loss = run.state.metrics[-1]["held_out_loss"]
                 progress(run.arm.name, run.state.epoch, run.config.epochs, loss)
-            if checkpoints and time.monotonic() - run.saved > _SAVE_EVERY_S:
+            if only is None and time.monotonic() - run.saved > _SAVE_EVERY_S:
                 save(run.state, run.arm.folder)
                 run.saved = time.monotonic()
-    return [_end(run, checkpoints) for run in runs]
+    return [_end(run, only) for run in runs]
 
 
 def _begin(arm: Arm, prior: Network | None, ppi: Network | None) -> Run:
@@ -121,27 +121,35 @@ def _begin(arm: Arm, prior: Network | None, ppi: Network | None) -> Run:
     return Run(arm, make_knowledge(prior, ppi), term, previous, state, time.monotonic())
 
 
-def _open_epoch(run: Run) -> None:
+def _open_epoch(run: Run, only: int | None) -> None:
     """Close the round and prune, if the schedule says so."""
     state, epoch = run.state, run.state.epoch + 1
     if is_event(run.config, make_schedule(run.config), epoch):
-        close_round(state, run.arm.folder)
+        _close(run, only)
         if state.sparsifier is None:
             _prune(run.problem, state, run.knowledge, epoch)
         state.round += 1
 
 
-def _end(run: Run, checkpoints: bool) -> ArmResult:
+def _close(run: Run, only: int | None) -> None:
+    """Keep the best epoch of the round on disk, if the round is wanted; forget it in memory."""
+    if only in {None, run.state.round}:
+        save_round(run.state, run.arm.folder)
+    run.state.best, run.state.best_tensors = None, {}
+
+
+def _end(run: Run, only: int | None) -> ArmResult:
     """Save what is not saved yet and return all rounds."""
     state, folder = run.state, run.arm.folder
     if not state.finished:
-        close_round(state, folder)
+        _close(run, only)
         state.finished = True
-        if checkpoints:
+        if only is None:
             save(state, folder)
     # a prune before any training closes no round
     first = int(is_event(run.config, make_schedule(run.config), 1))
-    rounds = [read_round(folder, number) for number in range(first, state.round + 1)]
+    numbers = range(first, state.round + 1) if only is None else (only,)
+    rounds = [read_round(folder, number) for number in numbers]
     return ArmResult(run.arm.name, rounds, state.metrics, folder, state.epoch)
 
 

@@ -107,8 +107,8 @@ class State:
     finished: bool = False
 
 
-def close_round(state: State, folder: Path) -> None:
-    """Keep the best epoch of the round on disk and forget it in memory."""
+def save_round(state: State, folder: Path) -> None:
+    """Write the best epoch of the round, if it has any."""
     if state.best is None:
         return
     best = state.best
@@ -117,7 +117,6 @@ def close_round(state: State, folder: Path) -> None:
     numbers = {"round": best.round, "epoch": best.epoch, "sparsity": best.sparsity}
     numbers |= {"weights": best.weights, "train_loss": best.train_loss}
     save_tensors(round_file(folder, best.round), tensors, numbers)
-    state.best, state.best_tensors = None, {}
 
 
 def round_file(folder: Path, number: int) -> Path:

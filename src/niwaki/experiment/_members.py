@@ -75,7 +75,7 @@ def refit_stability(
                 folder = Path(place) / f"{member}"
                 folder.mkdir()
                 arms.append(Arm(case, f"refit {member + 1} of {members}", folder))
-            train_arms(arms, prior=prior, ppi=ppi, progress=progress, checkpoints=False)
+            train_arms(arms, prior=prior, ppi=ppi, progress=progress, only=number)
             again = [load_round(arm.problem, arm.folder, number) for arm in arms]
         limit = min(found.edges, problem.config.max_edges)
         for field, masks in again:
