@@ -141,6 +141,7 @@ def plot(rows: list[dict[str, object]]) -> str:
             f"{genes:,}</text>"
         )
     parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}">genes</text>')
+    below = 0.0  # where the next label may begin
     for colour, density in zip(COLOURS, DENSITIES, strict=True):
         line = sorted((r["genes"], r["ours"]) for r in shown if r["density"] == density)
         points = " ".join(f"{x(g):.1f},{y(t):.1f}" for g, t in line)
@@ -151,7 +152,9 @@ def plot(rows: list[dict[str, object]]) -> str:
             f'<circle cx="{x(g):.1f}" cy="{y(t):.1f}" r="3" fill="{colour}"/>' for g, t in line
         ]
         label = "all weights" if density == 1 else f"{density:.0%} of weights"
-        at = f'x="{x(line[-1][0]) + 8:.1f}" y="{y(line[-1][1]) + 4:.1f}"'
+        height = max(y(line[-1][1]) + 4, below)
+        below = height + 15
+        at = f'x="{x(line[-1][0]) + 8:.1f}" y="{height:.1f}"'
         parts.append(f'<text {at} fill="{colour}">{label}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
