@@ -71,14 +71,16 @@ class JointSmoother:
         parts = [grid.operators(kernel) for kernel in smoothed.kernels]
         covariances = [v * part.covariance for v, part in zip(smoothed.noise, parts, strict=True)]
         self.basis = _basis(covariances)
-        self._seen = self.basis[grid.at]
+        # many observations say as much of few corrections as their projections on a basis of these
+        onto, self._seen = np.linalg.qr(self.basis[grid.at])
         self.rank = self.basis.shape[1]
         self._prior = np.stack([_inside(self.basis, c) for c in covariances])
         relax = {g: self.basis.T @ parts[g].force @ self.basis for g in np.unique(couplings.target)}
         self._dynamics = self._linear_dynamics(couplings, relax)
         # what each gene's dynamics and observations ask of the corrections [gene, row, trajectory]
         self._dynamic_gap = -np.einsum("qk,rqg->gkr", self.basis, paths - model)
-        self._observed_gap = (observed - paths[:, grid.at]).transpose(2, 1, 0)
+        gap = (observed - paths[:, grid.at]).transpose(2, 1, 0)
+        self._observed_gap = onto.T @ gap
         self._solve()
 
     def _linear_dynamics(
@@ -118,14 +120,14 @@ class JointSmoother:
         The target's observations and the tie between it and its regulators are removed from the
         posterior; what its own targets say about it stays.
         """
-        k, times = self.rank, len(self._seen)
+        k, seen = self.rank, len(self._seen)
         mine = slice(target * k, (target + 1) * k)
-        rows = np.zeros((k + times, self._genes * k))
+        rows = np.zeros((k + seen, self._genes * k))
         rows[:k] = self._dynamics[target]
         rows[k:, mine] = self._seen
-        scale = np.zeros((k + times, k + times))  # whitens the rows: their noises differ by orders
+        scale = np.zeros((k + seen, k + seen))  # whitens the rows: their noises differ by orders
         scale[:k, :k] = np.linalg.inv(np.linalg.cholesky(self._prior[target]))
-        scale[k:, k:] = np.eye(times) / np.sqrt(self._noise[target])
+        scale[k:, k:] = np.eye(seen) / np.sqrt(self._noise[target])
         rows = scale @ rows
         touched = np.flatnonzero(np.abs(rows).sum(0))
         spread = self._posterior[:, touched] @ rows[:, touched].T
