@@ -135,11 +135,15 @@ class _Drive(torch.autograd.Function):
         phi, scale, base, log_phi, total, product, *weights = ctx.saved_tensors
         w_sum, w_prod, c_sum, c_prod = weights
         grad_total = c_sum.T @ grad
-        grad_log_product = (c_prod.T @ grad).mul_(product)
+        grad_log_product = (
+            c_prod.T @ grad
+        ) * product  # not in place: columns may be repeated views
         grad_state = None
         if ctx.needs_input_grad[0]:
             through_prod = (w_prod.T @ grad_log_product).div_(base)
             grad_state = torch.addmm(through_prod, w_sum.T, grad_total).mul_(scale).mul_(scale)
+        if not any(ctx.needs_input_grad[1:]):  # attribution asks for the state alone
+            return grad_state, None, None, None, None, None, None
         return (
             grad_state,
             grad_total @ phi.T,

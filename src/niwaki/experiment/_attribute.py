@@ -30,6 +30,7 @@ from niwaki.core import (
 from niwaki.dynamics import solve
 from niwaki.experiment._attribution import (
     field_contributions,
+    frozen,
     gene_places,
     observed_states,
 )
@@ -182,9 +183,11 @@ def _flow(
     if not (math.isfinite(horizon) and horizon > 0):
         raise ConfigError(f"the horizon is {horizon:g}; expected a time after the start, above 0.")
 
+    field = frozen(model.field)
+
     def flow(start: Tensor) -> Tensor:
         gaps = torch.full_like(start[0], horizon)
-        return solve(model.field, start, gaps=gaps, method=model.method)
+        return solve(field, start, gaps=gaps, method=model.method)
 
     return flow_attribution(
         flow,

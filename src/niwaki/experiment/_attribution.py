@@ -1,5 +1,6 @@
 """What a fitted field does along the observed states: contributions of regulators to targets."""
 
+import copy
 import csv
 import io
 from collections.abc import Callable, Sequence
@@ -112,7 +113,7 @@ def field_contributions(
     ConfigError
         If a target is unknown.
     """
-    field = model.field
+    field = frozen(model.field)
     report = homogeneity_report(BatchMajor(field), states[:, :2].T)
     closed = report.degree if report.holds else None
     return jacobian_attribution(
@@ -124,6 +125,11 @@ def field_contributions(
         targets=gene_places(model.genes, targets),
         keep=None if len(model.genes) <= _KEEP_ALL else _KEPT,
     )
+
+
+def frozen(field: nn.Module) -> nn.Module:
+    """Return a copy whose weights ask for no gradients, which would cost more than the states'."""
+    return copy.deepcopy(field).requires_grad_(False)
 
 
 def production(field: nn.Module) -> Callable[[Tensor], Tensor]:

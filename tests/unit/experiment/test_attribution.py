@@ -10,7 +10,7 @@ from unit.experiment.study import chain_network, small, wave
 
 from niwaki.attribution import jacobian_attribution
 from niwaki.core import ConfigError, InputError, Network, RunFolderError, RunRecord
-from niwaki.dynamics import GeneField, ModuleField, RungeKutta4
+from niwaki.dynamics import GeneField, ModuleField, PhoenixField, RungeKutta4, _phoenix
 from niwaki.experiment import FittedModel, attribute_run, fit, load_model, make_material
 from niwaki.experiment._attribution import attribute_field, field_contributions, observed_states
 from niwaki.experiment._network import read_out
@@ -174,3 +174,23 @@ def test_the_states_shown_to_attribution_are_bounded():
     data = wave(trajectories=200)
     assert observed_states(model, data).shape == (4, 256)
     assert jacobian_attribution(model.field, observed_states(model, data)).gap > 0
+
+
+def test_targets_of_a_phoenix_field_are_pulled_back_in_one_batch(monkeypatch):
+    field = PhoenixField(12, hidden=4, generator=torch.Generator().manual_seed(0))
+    model = FittedModel(tuple(f"g{i}" for i in range(12)), field, {}, RungeKutta4())
+    states = torch.rand(12, 5, generator=torch.Generator().manual_seed(1))
+    expected = field_contributions(model, states)
+    seen = []
+    backward = _phoenix._Drive.backward
+
+    def note(ctx, grad):
+        seen.append(ctx.needs_input_grad)
+        return backward(ctx, grad)
+
+    monkeypatch.setattr(_phoenix._Drive, "backward", staticmethod(note))
+    found = field_contributions(model, states)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    assert len(seen) < 12
+    assert not any(any(needs[1:]) for needs in seen[1:])  # no gradients of weights
+    assert all(p.requires_grad for p in field.parameters())
