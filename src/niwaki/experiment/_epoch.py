@@ -61,14 +61,17 @@ class Run:
 
     @property
     def problem(self) -> Problem:
+        """What it solves."""
         return self.arm.problem
 
     @property
     def config(self) -> FitConfig:
+        """Its configuration."""
         return self.arm.problem.config
 
     @property
     def over(self) -> bool:
+        """Whether its epochs are over, or nothing has improved for too long."""
         state, config = self.state, self.config
         waited = state.epoch - state.progress_epoch
         late = config.patience is not None and waited >= config.patience
@@ -188,7 +191,7 @@ def _note(run: Run, rate: float, found: _Epoch) -> None:
     """Add the epoch to the learning curve, and keep it if it is the best of its round."""
     state, epoch = run.state, run.state.epoch + 1
     if run.config.rewind == epoch:
-        state.noted = copied(found.model)
+        state.noted = _copied(found.model)
     sparsity, weights = mask_counts(state.masks)
     here = Round(state.round, epoch, sparsity, weights, found.train_loss, found.held_out)
     state.training.plateau.step(here.loss)
@@ -206,10 +209,10 @@ def _note(run: Run, rate: float, found: _Epoch) -> None:
     _note_progress(state, here, run.problem.groups)
     if state.best is None or here.loss < state.best.loss or math.isnan(state.best.loss):
         state.best = here
-        state.best_tensors = copied(found.model)
+        state.best_tensors = _copied(found.model)
 
 
-def copied(model: nn.Module) -> dict[str, Tensor]:
+def _copied(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
