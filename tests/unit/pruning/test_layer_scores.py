@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -5,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from reference.pruning_modules import layer_knowledge
+from scipy import sparse
 from torch import nn
 
 from niwaki.core import AlignmentError, ConfigError
@@ -44,6 +46,19 @@ def test_scores_of_two_and_more_layers_are_those_of_the_slow_twin(widths, rng):
     for found, twin, mask in zip(ours.mixed, slow, masks, strict=True):
         # the same multiplicative steps, summed in another order
         np.testing.assert_allclose(found.numpy()[mask], twin[mask.numpy()], rtol=1e-6, atol=1e-12)
+
+
+def test_no_table_of_genes_by_genes_is_made(rng):
+    genes, hidden = 3000, 4
+    sizes = [torch.from_numpy(rng.random(shape)) for shape in ((hidden, genes), (genes, hidden))]
+    masks = [torch.ones(size.shape, dtype=torch.bool) for size in sizes]
+    known = sparse.random_array((genes, genes), density=1e-3, format="csr", random_state=1)
+    knowledge = ChainKnowledge(known, sparse.csr_array(known.T @ known))
+    tracemalloc.start()
+    layer_scores(sizes, masks, knowledge)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < genes**2 * 8 / 4
 
 
 def test_weight_zero_is_size_alone_and_each_layer_sums_to_one(rng):

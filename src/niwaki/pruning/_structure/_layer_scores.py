@@ -203,6 +203,8 @@ def layer_scores(
         score = data if part is None else shares(part, mask.cpu())
         known.append(score)
         mixed.append(weight * score + (1 - weight) * data)
+        if is_last:  # nothing reads on, and what reaches the outputs is genes times genes
+            break
         reach = mixed[-1].numpy() if reach is None else mixed[-1].numpy() @ reach
         if knowledge.together is not None:
             together = sparse.csr_array(reach @ (knowledge.together @ reach.T))
