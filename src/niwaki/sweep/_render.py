@@ -32,10 +32,10 @@ _TITLES = {
     "yeast500": "Yeast cell cycle, 500 genes: scored against the prior itself",
 }
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#222}
+body{font:15px/1.5 system-ui,sans-serif;max-width:112rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.5rem 0 2rem}
 th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}
-th:first-child,td:first-child{text-align:left;white-space:nowrap}
+p{max-width:60rem}td{white-space:nowrap}th:first-child,td:first-child{text-align:left}
 .scroll{overflow-x:auto}
 code{background:#f3f3f3;padding:.1rem .3rem}
 """
