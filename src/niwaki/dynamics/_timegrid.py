@@ -10,8 +10,10 @@ References
 .. [1] alvarez2009: latent forces that drive linear differential equations.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,6 +25,8 @@ NODES_PER_GAP = 6
 _DENSE_TIMES = 40  # from here on the observations themselves are dense enough as nodes
 _MOST_KEPT = 6_000_000  # kept operators of a grid: this many kernels per square of its nodes
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 Nodes = Float[np.ndarray, " node"]
 Square = Float[np.ndarray, "node node2"]
 
@@ -113,11 +117,7 @@ class TimeGrid:
 
     def operators(self, kernel: Kernel) -> Operators:
         """Return the operators of a kernel; the last used are kept, as memory allows."""
-        found = self._known.pop(kernel, None) or self._make(kernel)
-        self._known[kernel] = found  # last in line
-        while len(self._known) > self._room:
-            del self._known[next(iter(self._known))]
-        return found
+        return _recalled(self._known, kernel, self._room, lambda: self._make(kernel))
 
     @property
     def _room(self) -> int:
@@ -155,22 +155,28 @@ class TimeGrid:
 
     def _force(self, rate: float, memory: float) -> tuple[Square, Square]:
         """Return the effect of a force, and the covariance of states that a unit force gives."""
-        key = (rate, memory)
-        found = self._forced.pop(key, None)
-        if found is None:
+
+        def make() -> tuple[Square, Square]:
             force = _relaxation(self.nodes, rate)
             half = blas.dtrmm(1.0, force, self._force_covariance(memory), lower=1)
-            found = force, np.asarray(blas.dtrmm(1.0, force, half.T, lower=1))
-        self._forced[key] = found  # last in line
-        while len(self._forced) > self._few:
-            del self._forced[next(iter(self._forced))]
-        return found
+            return force, np.asarray(blas.dtrmm(1.0, force, half.T, lower=1))
+
+        return _recalled(self._forced, (rate, memory), self._few, make)
 
     def _force_covariance(self, memory: float) -> Square:
         """Half of an unexplained force differs between trajectories only, half drifts in time."""
         scale = memory * (self.nodes[-1] - self.nodes[0])
         apart = np.abs(self.nodes[:, None] - self.nodes)
         return np.asarray(0.5 + 0.5 * np.exp(-apart / scale))
+
+
+def _recalled(known: dict[Key, Value], key: Key, room: int, make: Callable[[], Value]) -> Value:
+    """Return what is known under a key, or make it; of all, the last used are kept."""
+    found = known.pop(key) if key in known else make()
+    known[key] = found  # last in line
+    while len(known) > room:
+        del known[next(iter(known))]
+    return found
 
 
 def _relaxation(nodes: Nodes, rate: float) -> Square:
