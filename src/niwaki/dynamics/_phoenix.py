@@ -77,24 +77,28 @@ class PhoenixField(nn.Module):
 
     def drive(self, state: State) -> State:
         """Return g(x) = C_sum s + C_prod p (data units)."""
-        drive: Tensor = _Drive.apply(  # type: ignore[no-untyped-call]
-            state,
-            self.weight_sum,
-            self.bias_sum,
-            self.weight_prod,
-            self.bias_prod,
-            self.output_sum,
-            self.output_prod,
-        )
-        return drive
+        return phoenix_drive(state, *(getattr(self, name) for name in DRIVING))
 
     def forward(self, state: State) -> State:
         """Return dx/dt."""
         return self.rate()[:, None] * (self.drive(state) - state)
 
 
+# Parameters of the drive, in the order in which it takes them.
+DRIVING = ("weight_sum", "bias_sum", "weight_prod", "bias_prod", "output_sum", "output_prod")
+
+
+def phoenix_drive(state: State, *weights: Tensor) -> State:
+    """Return g(x) of one field, or of fields side by side, from the parameters `DRIVING`."""
+    drive: Tensor = _Drive.apply(state, *weights)  # type: ignore[no-untyped-call]
+    return drive
+
+
 class _Drive(torch.autograd.Function):
-    """g(x) with a hand-derived backward pass: half the operations of the recorded one."""
+    """g(x) with a hand-derived backward pass: half the operations of the recorded one.
+
+    States, weights and biases may all have an axis for members before the others.
+    """
 
     @staticmethod
     def forward(
@@ -112,9 +116,9 @@ class _Drive(torch.autograd.Function):
         phi = centred.mul_(scale)
         base = phi + 1
         log_phi = base.log()  # log1p takes three times as long, for digits that the sum then loses
-        total = torch.addmm(bias_sum[:, None], weight_sum, phi)
-        product = torch.addmm(bias_prod[:, None], weight_prod, log_phi).exp_()
-        drive = torch.mm(output_sum, total).addmm_(output_prod, product)
+        total = _added(bias_sum[..., None], weight_sum, phi)
+        product = _added(bias_prod[..., None], weight_prod, log_phi).exp_()
+        drive = _added(output_sum @ total, output_prod, product)
         ctx.save_for_backward(
             phi,
             scale,
@@ -134,25 +138,28 @@ class _Drive(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         phi, scale, base, log_phi, total, product, *weights = ctx.saved_tensors
         w_sum, w_prod, c_sum, c_prod = weights
-        grad_total = c_sum.T @ grad
-        grad_log_product = (
-            c_prod.T @ grad
-        ) * product  # not in place: columns may be repeated views
+        grad_total = c_sum.mT @ grad
+        grad_log_product = (c_prod.mT @ grad) * product  # not in place: these may be repeated views
         grad_state = None
         if ctx.needs_input_grad[0]:
-            through_prod = (w_prod.T @ grad_log_product).div_(base)
-            grad_state = torch.addmm(through_prod, w_sum.T, grad_total).mul_(scale).mul_(scale)
+            through_prod = (w_prod.mT @ grad_log_product).div_(base)
+            grad_state = _added(through_prod, w_sum.mT, grad_total).mul_(scale).mul_(scale)
         if not any(ctx.needs_input_grad[1:]):  # attribution asks for the state alone
             return grad_state, None, None, None, None, None, None
         return (
             grad_state,
-            grad_total @ phi.T,
-            grad_total.sum(1),
-            grad_log_product @ log_phi.T,
-            grad_log_product.sum(1),
-            grad @ total.T,
-            grad @ product.T,
+            grad_total @ phi.mT,
+            grad_total.sum(-1),
+            grad_log_product @ log_phi.mT,
+            grad_log_product.sum(-1),
+            grad @ total.mT,
+            grad @ product.mT,
         )
+
+
+def _added(to: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Return ``to + left @ right``."""
+    return torch.addmm(to, left, right) if left.dim() == 2 else torch.baddbmm(to, left, right)
 
 
 def _uniform(count: int, generator: torch.Generator) -> Float[Tensor, " count"]:

@@ -68,7 +68,7 @@ def shooting_starts(
     steps = arriving_pairs(present, observed, previous)
     parts = [ends for _, ends in solved_in_chunks(field, steps, method=method)]
     arrived = torch.cat(parts, 1) if parts else steps.start
-    return filtered_starts(observed, previous, arrived, share=share)
+    return filtered_starts(observed, previous, steps, arrived, share=share)
 
 
 def arriving_pairs(
@@ -86,11 +86,11 @@ def arriving_pairs(
 def filtered_starts(
     observed: PairTensors,
     previous: Int[np.ndarray, " pair"],
+    steps: PairTensors,
     arrived: Float[Tensor, "gene _arriving"],
     *,
     share: float,
 ) -> Float[Tensor, "gene pair"]:
-    """Return the starts, drawn by `share` from observations to where the pairs before arrived."""
+    """Return the starts, drawn by `share` from observations to where `arriving_pairs` arrived."""
     here = torch.from_numpy(np.flatnonzero(previous >= 0)).to(arrived.device)
-    seen = observed.start.index_select(1, here)
-    return observed.start.index_copy(1, here, torch.lerp(seen, arrived, share))
+    return observed.start.index_copy(1, here, torch.lerp(steps.end, arrived, share))

@@ -16,7 +16,7 @@ from niwaki.dynamics._exponential import Exponential
 from niwaki.dynamics._field import State
 from niwaki.dynamics._fused import scheme_of
 from niwaki.dynamics._optimiser import Masks, Training
-from niwaki.dynamics._phoenix import PhoenixField
+from niwaki.dynamics._phoenix import DRIVING, PhoenixField, phoenix_drive
 from niwaki.dynamics._runge_kutta import RungeKutta4
 from niwaki.dynamics._shooting import arriving_pairs, filtered_starts
 from niwaki.dynamics._solve import Method
@@ -54,12 +54,7 @@ class StackedFields:
 
     def drive(self, state: State) -> State:
         """Return g(x) of every member (data units)."""
-        v = self.values
-        centred = state - 0.5
-        phi = centred / (1 + centred.abs())
-        total = torch.baddbmm(v["bias_sum"][..., None], v["weight_sum"], phi)
-        product = torch.baddbmm(v["bias_prod"][..., None], v["weight_prod"], (phi + 1).log()).exp()
-        return torch.baddbmm(v["output_sum"] @ total, v["output_prod"], product)
+        return phoenix_drive(state, *(self.values[name] for name in DRIVING))
 
     def __call__(self, state: State) -> State:
         """Return dx/dt of every member."""
@@ -96,7 +91,9 @@ def train_together(
     for training, mask in zip(trainings, masks, strict=True):
         training.apply_masks(mask)
     stack = StackedFields([training.field for training in trainings])
-    start, end, gaps = _side_by_side(pairs)
+    start = _side_by_side([seen.start for seen in pairs])
+    end = _side_by_side([seen.end for seen in pairs])
+    gaps = _side_by_side([seen.gaps for seen in pairs])
     column, share = _padded(batches)
     column, share = column.to(start.device), share.to(start)
     adam = _StackedAdam(trainings, stack, steps=[len(group) for group in batches])
@@ -121,14 +118,10 @@ def train_together(
     return found
 
 
-def _side_by_side(pairs: Sequence[PairTensors]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return start, end and gaps of all members, padded with zeros to as many pairs."""
-    most = max(len(seen.gaps) for seen in pairs)
-    start, end, gaps = (
-        torch.stack([nn.functional.pad(part, (0, most - part.shape[-1])) for part in parts])
-        for parts in zip(*((seen.start, seen.end, seen.gaps) for seen in pairs), strict=True)
-    )
-    return start, end, gaps
+def _side_by_side(parts: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "member ..."]:
+    """Return an array of every member as one, padded with zeros to as many pairs."""
+    most = max(part.shape[-1] for part in parts)
+    return torch.stack([nn.functional.pad(part, (0, most - part.shape[-1])) for part in parts])
 
 
 def _padded(
@@ -254,8 +247,8 @@ def shooting_together(
     steps = [arriving_pairs(*case) for case in cases]
     ends = _solve_together(fields, steps, method)
     return [
-        filtered_starts(seen, before, arrived, share=share)
-        for (_, seen, before), arrived, share in zip(cases, ends, shares, strict=True)
+        filtered_starts(seen, before, step, arrived, share=share)
+        for (_, seen, before), step, arrived, share in zip(cases, steps, ends, shares, strict=True)
     ]
 
 
@@ -270,7 +263,8 @@ def _solve_together(
     found: list[Tensor] = []
     for low in range(0, len(fields), members):
         stack, part = StackedFields(fields[low : low + members]), pairs[low : low + members]
-        start, _, gaps = _side_by_side(part)
+        start = _side_by_side([seen.start for seen in part])
+        gaps = _side_by_side([seen.gaps for seen in part])
         slices = [slice(at, at + columns) for at in range(0, gaps.shape[1], columns)]
         ends = [method(stack, start[..., at], gaps[:, at]) for at in slices]
         whole = torch.cat(ends, 2) if ends else start
