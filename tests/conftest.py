@@ -8,6 +8,15 @@ import torch
 # Two workers on two cores: more threads would only wait for each other.
 torch.set_num_threads(1)
 
+SEED = int(os.environ.get("NIWAKI_TEST_SEED") or 0)
+"""Start of torch's global stream in each test; another one finds tests that live on luck."""
+
+
+@pytest.fixture(autouse=True)
+def fixed_start():
+    """Weights that a test does not seed are the same alone, in any order and on any worker."""
+    torch.manual_seed(SEED)  # noqa: TID251 - for layers that torch starts by itself
+
 
 @pytest.fixture
 def rng():
