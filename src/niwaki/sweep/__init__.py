@@ -30,3 +30,4 @@ from niwaki.sweep._table import TableProgress as TableProgress
 from niwaki.sweep._table import TableRow as TableRow
 from niwaki.sweep._table import collect_table as collect_table
 from niwaki.sweep._table import run_table as run_table
+from niwaki.sweep._table import stopped_runs as stopped_runs

@@ -41,7 +41,14 @@ code{background:#f3f3f3;padding:.1rem .3rem}
 """
 
 
-def write_table(rows: Sequence[TableRow], folder: Path, *, command: str, missing: int) -> Path:
+def write_table(
+    rows: Sequence[TableRow],
+    folder: Path,
+    *,
+    command: str,
+    missing: int = 0,
+    stopped: Sequence[str] = (),
+) -> Path:
     """Write ``table.md`` and ``table.html`` and return the path of the first.
 
     Numbers are means over seeds, with the standard deviation where there are several.
@@ -55,12 +62,15 @@ def write_table(rows: Sequence[TableRow], folder: Path, *, command: str, missing
     command
         What makes the table.
     missing
-        Runs that are not done or failed (count).
+        Runs that are not done (count).
+    stopped
+        What `stopped_runs` says: runs that are done but have no rows.
     """
     sections = _sections(rows)
     path = folder / "table.md"
-    write_atomic(path, _markdown(sections, command, missing))
-    write_atomic(folder / "table.html", _html(sections, command, missing))
+    notes = _notes(command, missing, stopped)
+    write_atomic(path, _markdown(sections, notes))
+    write_atomic(folder / "table.html", _html(sections, notes))
     return path
 
 
@@ -115,7 +125,7 @@ def _mean(values: Sequence[float | int | None], name: str) -> str:
     return text if len(known) == 1 else f"{text} ± {shape.format(spread)}"
 
 
-def _notes(command: str, missing: int) -> list[str]:
+def _notes(command: str, missing: int, stopped: Sequence[str]) -> list[str]:
     notes = [
         f"Made by `{command}`.",
         "Every method sees the same pairs of observations, has the same most epochs, and is tried "
@@ -124,15 +134,16 @@ def _notes(command: str, missing: int) -> list[str]:
         "`prior alone` is the network that the methods are given.",
     ]
     if missing:
-        notes.append(
-            f"{missing} runs are not done or failed; the same command continues with them."
-        )
+        notes.append(f"{missing} runs are not done; the same command continues with them.")
+    if stopped:
+        notes.append(f"{len(stopped)} runs ended without a network; the others stand for them:")
+        notes += stopped
     return notes
 
 
-def _markdown(sections: Sequence[Section], command: str, missing: int) -> str:
+def _markdown(sections: Sequence[Section], notes: Sequence[str]) -> str:
     lines = ["# Benchmark table", ""]
-    for note in _notes(command, missing):
+    for note in notes:
         lines += [*_wrapped(note), ""]
     for title, cells in sections:
         lines += [f"## {title}", ""]
@@ -154,9 +165,9 @@ def _wrapped(text: str, width: int = 110) -> list[str]:
     return [*lines, line]
 
 
-def _html(sections: Sequence[Section], command: str, missing: int) -> str:
+def _html(sections: Sequence[Section], notes: Sequence[str]) -> str:
     body = ["<h1>Benchmark table</h1>"]
-    for note in _notes(command, missing):
+    for note in notes:
         parts = html.escape(note).split("`")
         marked = "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
         body.append(f"<p>{marked}</p>")

@@ -7,11 +7,19 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from niwaki.core import NiwakiError, StorageError, storage_error, write_atomic
+from niwaki.core import (
+    ConfigError,
+    DivergedError,
+    NiwakiError,
+    StorageError,
+    storage_error,
+    write_atomic,
+)
 from niwaki.experiment import use_threads
 from niwaki.sweep._plan import REAL, Job
 from niwaki.sweep._real import run_real
@@ -60,7 +68,8 @@ def run_table(
     """Run what is not done yet and return a sentence for each run that failed.
 
     Every run writes its rows to a file of its own in ``folder/jobs``, whole or not at all; what is
-    there is not run again. A killed worker (out of memory, say) costs the runs in progress, which
+    there is not run again, and neither is a run that its own settings stopped: `stopped_runs` names
+    those. A killed worker (out of memory, say) costs the runs in progress, which
     are started again; after several such deaths the rest is left for the next call.
 
     Parameters
@@ -126,15 +135,22 @@ def _run(
 
 
 def run_job(job: Job, place: Path) -> tuple[str, str | None]:
-    """Run one job on one thread and keep its rows; returns its name and what went wrong."""
-    what = f"{job.section}, {job.method}, noise {job.noise:g}, seed {job.seed}"
+    """Run one job on one thread and keep its rows; returns its name and what went wrong.
+
+    A run that left the finite range, or whose settings cannot be followed to the end, would end the
+    same way again: that is kept in place of its rows.
+    """
+    what, stopped = _name(job), ""
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         with use_threads(1):
             rows = _rows_of(job)
+    except (ConfigError, DivergedError) as error:
+        rows, stopped = [], str(error)
     except NiwakiError as error:
         return what, str(error)
-    content = {"setting": _setting(job), "rows": [row.model_dump() for row in rows]}
+    content: dict[str, object] = {"setting": _setting(job)}
+    content |= {"rows": [row.model_dump() for row in rows], "stopped": stopped}
     write_atomic(place / f"{job.key}.json", json.dumps(content, indent=1))
     return what, None
 
@@ -159,7 +175,7 @@ def collect_table(jobs: Sequence[Job], folder: Path) -> list[TableRow]:
     groups = defaultdict(list)
     for job in jobs:
         found = _read(job, folder / "jobs")
-        if found is not None:
+        if found:
             groups[job.section, job.noise, job.seed, job.moved, job.method].append((job, found))
     table: list[TableRow] = []
     seen: set[tuple[object, ...]] = set()
@@ -184,6 +200,20 @@ def collect_table(jobs: Sequence[Job], folder: Path) -> list[TableRow]:
     return table
 
 
+def stopped_runs(jobs: Sequence[Job], folder: Path) -> list[str]:
+    """Return a sentence for each run that its own settings stopped, in the order of the jobs.
+
+    Such a run is tried again once its file is gone.
+    """
+    found = []
+    for job in jobs:
+        problem = _content(job, folder / "jobs").get("stopped")
+        if problem:
+            setting = f", {_setting(job)}" if job.changes else ""
+            found.append(f"{_name(job)}{setting}: {problem}")
+    return found
+
+
 def _best(tried: list[tuple[Job, list[BenchmarkRow]]]) -> tuple[Job, list[BenchmarkRow]]:
     """Return the sparsest setting that is as good as the best on held-out data."""
 
@@ -201,6 +231,10 @@ def _trained(rows: list[BenchmarkRow]) -> int:
     return next(i for i, row in enumerate(rows) if row.cpu_seconds is not None)
 
 
+def _name(job: Job) -> str:
+    return f"{job.section}, {job.method}, noise {job.noise:g}, seed {job.seed}"
+
+
 def _setting(job: Job) -> str:
     return ", ".join(f"{key} {value:g}" for key, value in job.changes.items())
 
@@ -209,10 +243,16 @@ def _is_done(job: Job, place: Path) -> bool:
     return (place / f"{job.key}.json").is_file()
 
 
-def _read(job: Job, place: Path) -> list[BenchmarkRow] | None:
-    """Return the rows of a finished job; None if it is not finished."""
+def _read(job: Job, place: Path) -> list[BenchmarkRow]:
+    """Return the rows of a finished job; none if it is not finished, or was stopped."""
+    rows: list[object] = _content(job, place).get("rows", [])
+    return [BenchmarkRow.model_validate(row) for row in rows]
+
+
+def _content(job: Job, place: Path) -> dict[str, Any]:
+    """Return what a job has written; nothing if it is not finished."""
     path = place / f"{job.key}.json"
     if not path.is_file():
-        return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return [BenchmarkRow.model_validate(row) for row in content["rows"]]
+        return {}
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from niwaki.cli import run
-from niwaki.core import ConfigError, InputError, StorageError
+from niwaki.core import ConfigError, DivergedError, InputError, StorageError
 from niwaki.experiment import make_config
 from niwaki.sweep import (
     GRIDS,
@@ -17,6 +17,7 @@ from niwaki.sweep import (
     collect_table,
     plan_table,
     run_table,
+    stopped_runs,
     write_table,
 )
 from niwaki.sweep._rows import BenchmarkRow
@@ -116,6 +117,35 @@ def test_a_failed_run_is_named_and_tried_again(tmp_path, monkeypatch):
     ]
     monkeypatch.setattr(_table, "_rows_of", pretend)
     assert run_table(jobs, tmp_path, workers=1) == []
+
+
+@pytest.mark.parametrize("kind", [DivergedError, ConfigError])
+def test_a_run_that_its_settings_stop_is_kept_as_such_and_not_tried_again(
+    tmp_path, monkeypatch, kind
+):
+    ran = []
+
+    def stops(job):
+        ran.append(job)
+        if job.setting == 2:
+            raise kind("the loss is <not> finite.")
+        return pretend(job)
+
+    jobs = plan(methods=["l1"], noise=[0.025], seeds=[0])
+    monkeypatch.setattr(_table, "_rows_of", stops)
+    for _ in range(2):
+        assert run_table(jobs, tmp_path, workers=1) == []
+    assert len(ran) == len(jobs)
+    (named,) = stopped_runs(jobs, tmp_path)
+    assert named.startswith("main, l1, noise 0.025, seed 0, strength ")
+    assert named.endswith(": the loss is <not> finite.")
+    rows = collect_table(jobs, tmp_path)
+    assert {r.row.method for r in rows} == {"prior alone", "l1"}
+    path = write_table(rows, tmp_path, command="niwaki benchmark x", stopped=[named])
+    assert named in " ".join(path.read_text().split())
+    page = (tmp_path / "table.html").read_text()
+    assert "the loss is &lt;not&gt; finite." in page
+    assert "not done" not in page
 
 
 @pytest.mark.slow

@@ -136,13 +136,16 @@ def _table(asked: _Table, quiet: bool, json: bool) -> None:
     with job_progress(quiet or json) as progress:
         failed = sweep.run_table(jobs, asked.out, workers=asked.workers, progress=progress)
     rows = sweep.collect_table(jobs, asked.out)
-    path = sweep.write_table(rows, asked.out, command=asked.command(), missing=len(failed))
+    stopped = sweep.stopped_runs(jobs, asked.out)
+    path = sweep.write_table(
+        rows, asked.out, command=asked.command(), missing=len(failed), stopped=stopped
+    )
     if json:
         print_json([row.row.model_dump() | {"section": row.section} for row in rows])
         return
     if asked.quick:
         say("Quick form: a small model and few epochs; the numbers mean nothing.")
-    for problem in failed:
+    for problem in (*failed, *stopped):
         say(f"failed: {problem}")
     say(f"{len(jobs) - len(failed)} of {len(jobs)} runs; {path} and {path.with_suffix('.html')}")
 
