@@ -104,7 +104,11 @@ class PathPoint(Record):
 
 
 class ArmSummary(Record):
-    """What one arm (the fit or a control refit with another prior) ended with."""
+    """What one arm (the fit or a control refit with another prior) ended with.
+
+    `difference_se` is the standard error of a control's held-out loss less the fit's, which are
+    measured on the same pairs; None for the fit itself and in older records.
+    """
 
     method: str
     epochs: int
@@ -113,6 +117,7 @@ class ArmSummary(Record):
     edges: int
     held_out_loss: Measured
     held_out_se: Measured
+    difference_se: Measured | None = None
 
 
 class RegulatorRow(Record):
@@ -214,7 +219,10 @@ class AlignmentReport(Record):
 
 
 class Provenance(Record):
-    """What made the result, for whoever must repeat it."""
+    """What made the result, for whoever must repeat it.
+
+    Times (s) and memory (MB) are of the call that finished the run.
+    """
 
     niwaki: str
     python: str

@@ -167,7 +167,7 @@ def _compared(
         )
     return {
         "path": path,
-        "arms": [_summary(n, arms[n], chosen[n], networks[n].edges, problem) for n in arms],
+        "arms": _summaries(problem, arms, chosen, networks),
         "networks": scores,
     }
 
@@ -232,17 +232,28 @@ def _cell(value: object) -> object:
     return int(value) if isinstance(value, bool) else value
 
 
-def _summary(name: str, arm: ArmResult, chosen: int, edges: int, problem: Problem) -> ArmSummary:
-    entry = arm.rounds[chosen]
-    return ArmSummary(
-        method=name,
-        epochs=arm.epochs,
-        selected_round=entry.round,
-        sparsity=entry.sparsity,
-        edges=edges,
-        held_out_loss=entry.loss,
-        held_out_se=standard_error(entry.losses, problem.groups),
-    )
+def _summaries(
+    problem: Problem,
+    arms: dict[str, ArmResult],
+    chosen: dict[str, int],
+    networks: dict[str, EffectiveNetwork],
+) -> list[ArmSummary]:
+    """Return what each arm ended with, and how sure its distance from the fit is."""
+    kept = {name: arm.rounds[chosen[name]] for name, arm in arms.items()}
+    apart = {name: entry.losses - kept[FIT].losses for name, entry in kept.items() if name != FIT}
+    return [
+        ArmSummary(
+            method=name,
+            epochs=arms[name].epochs,
+            selected_round=entry.round,
+            sparsity=entry.sparsity,
+            edges=networks[name].edges,
+            held_out_loss=entry.loss,
+            held_out_se=standard_error(entry.losses, problem.groups),
+            difference_se=standard_error(apart[name], problem.groups) if name in apart else None,
+        )
+        for name, entry in kept.items()
+    ]
 
 
 def _audit(model: FittedModel, problem: Problem) -> float | None:

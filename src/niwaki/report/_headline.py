@@ -260,10 +260,12 @@ def _controls(record: RunRecord) -> list[str]:
         return []
     if fit is None or not controls:
         return ["No control was run, so whether the prior helps is not known."]
-    losses = ", ".join(f"{number(a.held_out_loss)} with {_prior_words(a.method)}" for a in controls)
+    losses = ", ".join(
+        f"{number(a.held_out_loss)} with {_prior_words(a.method)}{_apart(fit, a)}" for a in controls
+    )
     return [
         f"{_help(fit, controls)}: the held-out loss is {number(fit.held_out_loss)} with it, "
-        f"{losses} (standard error of the fit {number(fit.held_out_se, 2)}).",
+        f"{losses}.",
         *_control_networks(record, controls),
     ]
 
@@ -307,10 +309,25 @@ def _help(fit: ArmSummary, controls: Sequence[ArmSummary]) -> str:
 
 
 def _clearly_lower(fit: ArmSummary, control: ArmSummary) -> bool:
-    """Return whether the fit's loss is below the control's by more than a joint standard error."""
+    """Return whether the fit's loss is below the control's by more than two standard errors."""
     if not math.isfinite(fit.held_out_loss):
         return False
     if not math.isfinite(control.held_out_loss):  # the control diverged, the fit did not
         return True
-    noise = math.hypot(fit.held_out_se, control.held_out_se)
-    return control.held_out_loss - fit.held_out_loss > noise
+    return control.held_out_loss - fit.held_out_loss > 2 * _noise(fit, control)
+
+
+def _noise(fit: ArmSummary, control: ArmSummary) -> float:
+    """Return the standard error of the difference of two losses: of pairs, where it is known."""
+    if control.difference_se is not None:
+        return control.difference_se
+    return math.hypot(fit.held_out_se, control.held_out_se)
+
+
+def _apart(fit: ArmSummary, control: ArmSummary) -> str:
+    """Return by how much a control's loss differs from the fit's."""
+    difference = control.held_out_loss - fit.held_out_loss
+    if not math.isfinite(difference):
+        return ""
+    way = "lower" if difference < 0 else "higher"
+    return f" ({way} by {number(abs(difference), 2)} ± {number(_noise(fit, control), 2)})"

@@ -111,7 +111,7 @@ def test_without_any_prior_the_score_stands_and_says_there_was_none():
     ("losses", "verdict"),
     [
         ((1.0, 1.5, 1.4), "The prior helps the forecast:"),
-        ((1.0, 1.5, 1.1), "The prior does not clearly help the forecast"),
+        ((1.0, 1.5, 1.2), "The prior does not clearly help the forecast"),
         ((1.0, 1.5, 0.9), "The prior does not help the forecast:"),
         ((math.nan, 1.5, 0.9), "The prior does not help the forecast:"),
         ((1.0, math.nan, 1.5), "The prior helps the forecast:"),
@@ -119,6 +119,15 @@ def test_without_any_prior_the_score_stands_and_says_there_was_none():
 )
 def test_the_prior_helps_only_beyond_the_noise(losses, verdict):
     assert verdict in words(arms=arms(*losses))
+
+
+def test_losses_on_the_same_pairs_are_told_apart_by_their_differences():
+    fit, *controls = arms(1.0, 1.2, 1.3)
+    assert "does not clearly help" in words(arms=[fit, *controls])
+    paired = [fit, *(arm.model_copy(update={"difference_se": 0.05}) for arm in controls)]
+    text = words(arms=paired)
+    assert "The prior helps the forecast: the held-out loss is 1.00 with it" in text
+    assert "1.30 with no prior (higher by 0.30 ± 0.05" in text
 
 
 def test_without_controls_it_says_that_the_prior_was_not_tested():
