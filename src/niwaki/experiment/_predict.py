@@ -25,6 +25,8 @@ from niwaki.experiment._folder import open_run
 from niwaki.experiment._model import field_factory
 
 _MASK = "mask."
+_MOST_HALVINGS = 8  # of a gap, before a prediction counts as out of reach
+_SETTLED = 1e-4  # predictions that differ by this share of the largest value are the same
 _MOST_PAIRS, _MOST_VALUES = 2048, 4_000_000  # per solve (a value: gene and pair), to keep it small
 
 
@@ -144,6 +146,9 @@ def predict(
 ) -> Trajectories:
     """Return roll-outs from the first observation of every trajectory.
 
+    Steps are halved until the prediction stands, since times may lie further apart than those that
+    the model was fitted to.
+
     Parameters
     ----------
     model
@@ -164,7 +169,7 @@ def predict(
     ConfigError
         If a time is not a finite number, or lies before the start.
     DivergedError
-        If a prediction leaves the finite range.
+        If a prediction leaves the finite range, or does not settle as steps get shorter.
     """
     aligned = starts.select_genes(model.genes)
     if times is not None and not (len(times) and np.isfinite(times).all()):
@@ -189,12 +194,29 @@ def _roll_out(
     now = model.estimate(now) if measured else now
     grid = wanted if wanted[0] == item.times[0] else np.concatenate([item.times[:1], wanted])
     for gap in np.diff(grid):
-        now = model(now, np.array([gap]))
+        now = _flow(model, now, float(gap), item.name)
         states.append(now[:, 0])
-    values = np.stack(states)[len(grid) - len(wanted) :]
-    if not np.isfinite(values).all():
+    return Trajectory(item.name, wanted, np.stack(states)[len(grid) - len(wanted) :])
+
+
+def _flow(model: FittedModel, start: StateArray, gap: float, name: str) -> StateArray:
+    """Return the state one gap later, over as many equal parts of it as the answer takes."""
+    found = model(start, np.array([gap]))
+    for parts in (2**halvings for halvings in range(1, _MOST_HALVINGS + 1)):
+        finer = start
+        for _ in range(parts):
+            finer = model(finer, np.array([gap / parts]))
+        with np.errstate(invalid="ignore"):  # infinite less infinite: not settled
+            change = np.abs(finer - found).max()
+        if change <= _SETTLED * np.abs(finer).max() and np.isfinite(change):
+            return found
+        found = finer
+    if not np.isfinite(found).all():
         raise DivergedError(
-            f"the prediction of '{item.name}' left the finite range; the start state is far from "
-            "the data that the model was fitted to, or the times are too long."
+            f"the prediction of '{name}' left the finite range; the start state is far from the "
+            "data that the model was fitted to, or the times are too long."
         )
-    return Trajectory(item.name, wanted, values)
+    raise DivergedError(
+        f"the prediction of '{name}' over a gap of {gap:g} does not settle as solver steps get "
+        "shorter; predict at times that lie closer together."
+    )
