@@ -18,12 +18,13 @@ def evaluate(
     reference: Annotated[str, typer.Option("--reference", "-r", help="Table of true edges.")],
     prior: Prior = None,
     genes: Genes = None,
-    scope: Scope = "assayed",
+    scope: Scope = None,
     json: Json = False,
 ) -> None:
     """Score a network against a reference, with the prior alone beside it."""
     from niwaki import experiment
 
+    scope = scope or experiment.own_scope(network)
     rows = experiment.evaluate(network, reference=reference, prior=prior, genes=genes, scope=scope)
     if json:
         print_json([row.model_dump() for row in rows])

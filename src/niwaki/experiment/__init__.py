@@ -18,6 +18,7 @@ from niwaki.experiment._distill_inputs import DistillConfig as DistillConfig
 from niwaki.experiment._doctor import Diagnosis as Diagnosis
 from niwaki.experiment._doctor import diagnose as diagnose
 from niwaki.experiment._evaluate import evaluate as evaluate
+from niwaki.experiment._evaluate import own_scope as own_scope
 from niwaki.experiment._export import export as export
 from niwaki.experiment._fit import fit as fit
 from niwaki.experiment._fit import resume as resume

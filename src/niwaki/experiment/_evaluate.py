@@ -20,7 +20,7 @@ def evaluate(
     reference: Path | str,
     prior: Path | str | None = None,
     genes: Path | str | None = None,
-    scope: str = "assayed",
+    scope: str | None = None,
 ) -> list[NetworkScore]:
     """Return scores of a network and, where a prior is known, of the prior alone.
 
@@ -36,14 +36,15 @@ def evaluate(
         List of all genes among which edges could lie. Without it, a run brings its own, and a
         table is judged among the genes named in either file.
     scope
-        ``assayed``: only regulators that the reference has targets of; ``all``: all pairs.
+        ``assayed``: only regulators that the reference has targets of; ``all``: all pairs; by
+        default `own_scope`.
 
     Raises
     ------
     InputError
         If a file cannot be used.
     """
-    path, ranking = Path(network), None
+    path, ranking, swap = Path(network), None, False
     if path.is_dir():
         model = load_model(path)
         universe = model.genes
@@ -52,23 +53,34 @@ def evaluate(
         edges = path / "checkpoint" / FIT
         if config.field == "gene" and edges.exists():
             ranking = load_edges(edges).ranking(universe)
-        if prior is None and inputs is not None and inputs.prior is not None:
+        if prior is None and inputs is not None:
             prior, swap = inputs.prior, inputs.transpose_prior
-        else:
-            swap = False
     else:
         given = read_network(path)
         universe = _universe(genes, given.network, reference)
-        found, swap = align(given.network, universe, file=path.name)[0], False
+        found = align(given.network, universe, file=path.name)[0]
     truth = read_aligned(str(reference), universe).network
     believed = None if prior is None else read_aligned(str(prior), universe, swap=swap).network
-    judge = make_judge(truth, believed, scope)
+    judge = make_judge(truth, believed, scope or own_scope(path))
     rows = [judge.score(found, path.name, ranking=ranking)]
     if believed is not None:
         if ranking is None and len(found) > len(believed):
             rows.append(judge.score(strongest(found, len(believed)), f"{path.name}, strongest"))
         rows.append(judge.score(believed, "prior alone"))
     return rows
+
+
+def own_scope(network: Path | str) -> str:
+    """Return the pairs that a network is judged by unless asked otherwise: a run's own, if it has.
+
+    Raises
+    ------
+    RunFolderError
+        If a folder is not a run.
+    """
+    path = Path(network)
+    inputs = open_run(path)[2] if path.is_dir() else None
+    return "assayed" if inputs is None else inputs.scope
 
 
 def _universe(genes: Path | str | None, found: Network, reference: Path | str) -> tuple[str, ...]:

@@ -115,8 +115,8 @@ def _edge_list(table: Table) -> _Edges:
     if "weight" in columns:
         weight = _weights(table.path, cells[columns["weight"]], line)
     sign = parse_signs(cells[columns["sign"]]) if "sign" in columns else None
-    if sign is not None and len(sign) and not sign.all():
-        notes += (_unknown_signs(sign, header[columns["sign"]] if skip else ""),)
+    if sign is not None and not sign[weight != 0].all():  # no weight, no edge, so no sign to state
+        notes += (_unknown_signs(sign[weight != 0], header[columns["sign"]] if skip else ""),)
         sign = None
     return _Edges(
         cells[columns["source"]].to_numpy(object),
@@ -248,7 +248,11 @@ def _network(path: Path, edges: _Edges, signed: bool | None) -> ReadNetwork:
     if not living.all():
         notes.append(f"{int((~living).sum())} edges of weight 0 were left out.")
     kept = replace(
-        edges, source=edges.source[living], target=edges.target[living], weight=weight[living]
+        edges,
+        source=edges.source[living],
+        target=edges.target[living],
+        weight=weight[living],
+        sign=None,  # it is in the weight now
     )
     network, more = _merged(kept, signed=use_signs)
     return ReadNetwork(network, (*notes, *more))

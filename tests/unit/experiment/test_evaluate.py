@@ -1,8 +1,10 @@
+import re
+
 import pandas as pd
 import pytest
 
 from niwaki.core import ConfigError, InputError
-from niwaki.experiment import evaluate
+from niwaki.experiment import evaluate, own_scope
 
 
 def test_a_run_is_scored_beside_its_prior(finished, inputs):
@@ -31,6 +33,18 @@ def test_the_table_of_a_run_scores_as_the_run(finished, inputs, tmp_path):
         assert one.recall == two.recall
         # the table holds six digits of each weight
         assert one.auprc == pytest.approx(two.auprc, abs=1e-3)
+
+
+def test_a_run_is_judged_by_the_pairs_that_it_was_fitted_to_be_judged_by(run, inputs):
+    config = run / "config.toml"
+    by_default = {}
+    for scope in ("all", "assayed"):
+        config.write_text(re.sub(r'scope = "\w+"', f'scope = "{scope}"', config.read_text()))
+        assert own_scope(run) == scope
+        by_default[scope] = evaluate(run, reference=inputs.reference)[0]
+        assert by_default[scope] == evaluate(run, reference=inputs.reference, scope=scope)[0]
+    assert by_default["all"].mean_out_degree < by_default["assayed"].mean_out_degree
+    assert own_scope(run / "network.tsv") == "assayed"
 
 
 def test_a_reference_scores_itself_as_perfect(inputs):

@@ -90,6 +90,14 @@ def test_a_sign_that_is_not_understood_switches_signs_off_with_a_note(tmp_path):
     assert "1 of 2 edges state no sign" in reading.notes[0]
 
 
+def test_an_edge_without_weight_needs_no_sign(tmp_path):
+    """As the removed edges in the network of a run."""
+    text = "source\ttarget\tweight\tsign\nA\tB\t0.5\t+\nB\tC\t-2\t-\nC\tA\t0\t\n"
+    reading = read_network(write(tmp_path, text))
+    assert reading.network.signed
+    assert edges(reading.network) == {("A", "B"): 0.5, ("B", "C"): -2}
+
+
 def test_negative_weights_alone_are_no_signs_unless_asked(tmp_path):
     path = write(tmp_path, ",A,B\nA,0,-0.5\nB,0.5,0\n")
     reading = read_network(path)
