@@ -1,19 +1,24 @@
 """``niwaki doctor``: check inputs before training."""
 
-from typing import Annotated
-
-import typer
-
 from niwaki.cli._main import app
 from niwaki.cli._options import (
+    Batch,
+    Candidates,
     ConfigFile,
+    Controls,
+    Criterion,
     Data,
+    Epochs,
+    Field,
     Genes,
+    Hidden,
     Json,
     Layer,
+    Passes,
     Ppi,
     Prior,
     Reference,
+    Test,
     TimeKey,
     TrajectoryKey,
     TransposePrior,
@@ -29,14 +34,21 @@ def doctor(
     prior: Prior = None,
     ppi: Ppi = None,
     reference: Reference = None,
+    test: Test = None,
     genes: Genes = None,
     time_key: TimeKey = None,
     trajectory_key: TrajectoryKey = None,
     layer: Layer = None,
     transpose_prior: TransposePrior = False,
     config: ConfigFile = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Hidden units per branch.")] = None,
+    field: Field = None,
+    candidates: Candidates = None,
+    passes: Passes = None,
+    criterion: Criterion = None,
+    hidden: Hidden = None,
+    epochs: Epochs = None,
+    batch: Batch = None,
+    controls: Controls = None,
     json: Json = False,
 ) -> None:
     """Check files before any training: what was understood, what looks wrong, what it will cost."""

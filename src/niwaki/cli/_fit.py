@@ -7,16 +7,26 @@ import typer
 
 from niwaki.cli._main import app
 from niwaki.cli._options import (
+    Batch,
+    Candidates,
     ConfigFile,
+    Controls,
+    Criterion,
+    Epochs,
+    Field,
     Force,
     Genes,
+    Hidden,
     Json,
     Layer,
+    Passes,
     Ppi,
     Prior,
     Quiet,
     Reference,
+    Scope,
     Seed,
+    Test,
     TimeKey,
     TrajectoryKey,
     TransposePrior,
@@ -41,16 +51,8 @@ def fit(
     prior: Prior = None,
     ppi: Ppi = None,
     reference: Reference = None,
-    scope: Annotated[
-        str | None,
-        typer.Option(
-            help="Pairs that the reference judges: 'assayed' (default) or 'all'; see niwaki "
-            "evaluate."
-        ),
-    ] = None,
-    test: Annotated[
-        str | None, typer.Option(help="Further expression data to test forecasts on.")
-    ] = None,
+    scope: Scope = None,
+    test: Test = None,
     genes: Genes = None,
     time_key: TimeKey = None,
     trajectory_key: TrajectoryKey = None,
@@ -62,34 +64,17 @@ def fit(
     ] = None,
     force: Force = False,
     config: ConfigFile = None,
-    field: Annotated[
-        str | None,
-        typer.Option(
-            help="gene (default): every weight is an edge; phoenix or mlp: hidden units, trained "
-            "and pruned (the default where an option of training is given)."
-        ),
-    ] = None,
-    candidates: Annotated[
-        str | None,
-        typer.Option(help="Genes that may regulate: all, prior, or auto (all up to 1,000 genes)."),
-    ] = None,
+    field: Field = None,
+    candidates: Candidates = None,
     trust: Annotated[
         float | None,
         typer.Option(help="Share of the prior's edges held true, instead of learning it."),
     ] = None,
-    passes: Annotated[
-        int | None, typer.Option(help="Passes of pruning and regrowth over all genes, at most.")
-    ] = None,
+    passes: Passes = None,
     members: Annotated[
         int | None, typer.Option(help="Refits to resampled trajectories, for the stability.")
     ] = None,
-    criterion: Annotated[
-        str | None,
-        typer.Option(
-            help="dash, dash-paper, knowledge, magnitude, random, snip, grasp, synflow or taylor "
-            "(field phoenix)."
-        ),
-    ] = None,
+    criterion: Criterion = None,
     lambda1: Annotated[
         float | None,
         typer.Option("--lambda1", help="Weight of regulator interactions in the first layer."),
@@ -97,12 +82,10 @@ def fit(
     lambda2: Annotated[
         float | None, typer.Option("--lambda2", help="Weight of the prior in the output layer.")
     ] = None,
-    hidden: Annotated[int | None, typer.Option(help="Hidden units per branch.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.")] = None,
+    hidden: Hidden = None,
+    epochs: Epochs = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's step.")] = None,
-    batch: Annotated[
-        str | None, typer.Option(help="Pairs per optimisation step, or 'trajectory'.")
-    ] = None,
+    batch: Batch = None,
     patience: Annotated[
         str | None, typer.Option(help="Epochs without progress before stopping, or 'never'.")
     ] = None,
@@ -137,10 +120,7 @@ def fit(
     held_out: Annotated[
         float | None, typer.Option(help="Share of trajectories held out for selection.")
     ] = None,
-    controls: Annotated[
-        bool | None,
-        typer.Option("--controls/--no-controls", help="Fit again with shuffled and no prior."),
-    ] = None,
+    controls: Controls = None,
     seed: Seed = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,

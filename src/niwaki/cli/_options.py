@@ -28,11 +28,13 @@ Reference = Annotated[
     ),
 ]
 Scope = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="Pairs that the reference judges: 'assayed' (regulators it has targets of) or 'all'."
+        help="Pairs that the reference judges: 'assayed' (regulators it has targets of; default, "
+        "or what a run was fitted with) or 'all'."
     ),
 ]
+Test = Annotated[str | None, typer.Option(help="Further expression data to test forecasts on.")]
 Genes = Annotated[
     str | None, typer.Option(help="Gene-name file, for the PHOENIX format, which holds no names.")
 ]
@@ -43,6 +45,34 @@ TrajectoryKey = Annotated[
 Layer = Annotated[str | None, typer.Option(help="AnnData layer to read instead of X.")]
 TransposePrior = Annotated[
     bool, typer.Option("--transpose-prior", help="Swap sources and targets of the prior.")
+]
+Field = Annotated[
+    str | None,
+    typer.Option(
+        help="gene (default): every weight is an edge; phoenix or mlp: hidden units, trained "
+        "and pruned (the default where an option of training is given)."
+    ),
+]
+Candidates = Annotated[
+    str | None,
+    typer.Option(help="Genes that may regulate: all, prior, or auto (all up to 1,000 genes)."),
+]
+Passes = Annotated[
+    int | None, typer.Option(help="Passes of pruning and regrowth over all genes, at most.")
+]
+Criterion = Annotated[
+    str | None,
+    typer.Option(
+        help="dash, dash-paper, knowledge, magnitude, random, snip, grasp, synflow or taylor "
+        "(field phoenix)."
+    ),
+]
+Hidden = Annotated[int | None, typer.Option(help="Hidden units per branch.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the data, at most.")]
+Batch = Annotated[str | None, typer.Option(help="Pairs per optimisation step, or 'trajectory'.")]
+Controls = Annotated[
+    bool | None,
+    typer.Option("--controls/--no-controls", help="Fit again with shuffled and no prior."),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of every random choice.", min=0)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]

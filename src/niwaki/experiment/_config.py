@@ -303,7 +303,9 @@ class FitConfig(Settings):
     @property
     def uses_knowledge(self) -> bool:
         """Whether the prior can change the result."""
-        return self.criterion in {"posterior", *KNOWLEDGE_CRITERIA} or self.prior_loss > 0
+        weighed = self.criterion == "knowledge" or self.lambda1 > 0 or self.lambda2 > 0
+        scored = self.criterion in KNOWLEDGE_CRITERIA and weighed
+        return self.criterion == "posterior" or scored or self.prior_loss > 0
 
     @property
     def trains(self) -> bool:

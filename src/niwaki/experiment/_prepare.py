@@ -91,7 +91,10 @@ def check_choice(material: Material, config: FitConfig) -> list[str]:
         )
     notes = []
     if material.prior is not None and not config.uses_knowledge:
-        notes.append(f"The prior is only compared with: criterion '{config.criterion}' ignores it.")
+        weight = " with lambda 0" if config.criterion in KNOWLEDGE_CRITERIA else ""
+        notes.append(
+            f"The prior is only compared with: criterion '{config.criterion}'{weight} ignores it."
+        )
     gene = config.field == "gene"
     regulators = material.prior.network.regulators() if gene and material.prior else ()
     if config.candidates == "auto" and len(regulators) > MOST_REGULATORS:

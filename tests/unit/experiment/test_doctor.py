@@ -68,5 +68,8 @@ def test_choices_without_effect_are_noted_and_impossible_ones_refused():
     notes = " ".join(diagnose(made, small(criterion="random")).notes)
     assert "only compared with" in notes
     assert "no control" in notes
+    unweighed = small(criterion="dash", lambda1=0.0, lambda2=0.0)
+    assert "'dash' with lambda 0 ignores it" in " ".join(diagnose(made, unweighed).notes)
+    assert diagnose(made, unweighed).arms == 1
     with pytest.raises(ConfigError, match="needs a prior"):
         diagnose(make_material(wave()), small())
