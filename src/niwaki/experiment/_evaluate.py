@@ -8,9 +8,8 @@ from niwaki.evaluation import strongest
 from niwaki.experiment._folder import open_run
 from niwaki.experiment._gene_arm import load_edges
 from niwaki.experiment._material import read_aligned
-from niwaki.experiment._network import read_out
 from niwaki.experiment._predict import load_model
-from niwaki.experiment._scoring import FIT, make_judge
+from niwaki.experiment._scoring import FIT, PRIOR_ALONE, make_judge, model_scores
 from niwaki.knowledge import align, read_network
 
 
@@ -44,15 +43,11 @@ def evaluate(
     InputError
         If a file cannot be used.
     """
-    path, ranking, swap = Path(network), None, False
-    if path.is_dir():
-        model = load_model(path)
+    path, swap = Path(network), False
+    model = load_model(path) if path.is_dir() else None
+    if model is not None:
         universe = model.genes
-        found = read_out(model.field, model.masks, model.genes, limit=None).network
-        _, config, inputs = open_run(path)
-        edges = path / "checkpoint" / FIT
-        if config.field == "gene" and edges.exists():
-            ranking = load_edges(edges).ranking(universe)
+        inputs = open_run(path)[2]
         if prior is None and inputs is not None:
             prior, swap = inputs.prior, inputs.transpose_prior
     else:
@@ -62,12 +57,22 @@ def evaluate(
     truth = read_aligned(str(reference), universe).network
     believed = None if prior is None else read_aligned(str(prior), universe, swap=swap).network
     judge = make_judge(truth, believed, scope or own_scope(path))
-    rows = [judge.score(found, path.name, ranking=ranking)]
-    if believed is not None:
-        if ranking is None and len(found) > len(believed):
+    if model is not None:
+        rows, _ = model_scores(judge, model, path.name, ranking=_ranking(path, universe))
+    else:
+        rows = [judge.score(found, path.name)]
+        if believed is not None and len(found) > len(believed):
             rows.append(judge.score(strongest(found, len(believed)), f"{path.name}, strongest"))
-        rows.append(judge.score(believed, "prior alone"))
+    if believed is not None:
+        rows.append(judge.score(believed, PRIOR_ALONE))
     return rows
+
+
+def _ranking(run: Path, genes: tuple[str, ...]) -> Network | None:
+    """Return all edges that a search weighed, by probability; None for another field."""
+    edges = run / "checkpoint" / FIT
+    searched = open_run(run)[1].field == "gene" and edges.exists()
+    return load_edges(edges).ranking(genes) if searched else None
 
 
 def own_scope(network: Path | str) -> str:

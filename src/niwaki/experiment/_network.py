@@ -36,6 +36,7 @@ def read_out(
     *,
     limit: int | None,
     prior: Network | None = None,
+    sources: EdgeIndex | None = None,
 ) -> EffectiveNetwork:
     """Return the gene-to-gene network that a model computes with.
 
@@ -51,11 +52,13 @@ def read_out(
         Keep this many of the strongest edges (count); all are counted.
     prior
         Keep its edges beyond `limit`, however weak, so that none of them seems removed.
+    sources
+        List only edges of these regulators, without a prior; None for all. All are counted.
     """
     if isinstance(field, GeneField):
-        return _read_edges(field, genes, limit, prior)
+        return _read_edges(field, genes, limit, prior, sources)
     parts = chains(field, masks)
-    found = effective_network(parts, genes, limit=limit)
+    found = effective_network(parts, genes, limit=limit, sources=sources)
     if prior is None or found.edges == len(found.network):
         return found
     weak = prior.where(~np.isin(prior.keys(), found.network.keys()))
@@ -71,7 +74,11 @@ def read_out(
 
 
 def _read_edges(
-    field: GeneField, genes: tuple[str, ...], limit: int | None, prior: Network | None
+    field: GeneField,
+    genes: tuple[str, ...],
+    limit: int | None,
+    prior: Network | None,
+    sources: EdgeIndex | None,
 ) -> EffectiveNetwork:
     """Return the edges of a gene-resolved field: slopes of dx/dt at the centre (per time unit)."""
     source, target = field.source.cpu().numpy(), field.target.cpu().numpy()
@@ -79,7 +86,8 @@ def _read_edges(
     weight = rate[target] * field.weight.detach().cpu().numpy().astype(float)
     order = np.argsort(-np.abs(weight), kind="stable")
     whole = Network(genes, source[order], target[order], weight[order], signed=True)
-    listed = np.arange(len(order)) < (len(order) if limit is None else limit)
+    wanted = np.full(len(order), True) if sources is None else np.isin(whole.source, sources)
+    listed = wanted & (np.cumsum(wanted) <= (len(order) if limit is None else limit))
     if prior is not None:
         listed |= np.isin(whole.keys(), prior.keys())
     return EffectiveNetwork(

@@ -14,6 +14,7 @@ from niwaki.core import (
     ArmSummary,
     DivergedError,
     GeneCurve,
+    NetworkScore,
     PathPoint,
     Provenance,
     RunRecord,
@@ -38,19 +39,21 @@ from niwaki.experiment._predict import FittedModel, predict, save_model
 from niwaki.experiment._prepare import summarise
 from niwaki.experiment._scoring import (
     FIT,
+    PRIOR_ALONE,
     Judge,
     forecast_scores,
     make_judge,
-    network_scores,
+    model_scores,
+    prior_scores,
     select_round,
 )
-from niwaki.pruning import EffectiveNetwork, standard_error
+from niwaki.pruning import standard_error
 
 _TOP_REGULATORS = 30
 _CURVE_GENES = 6
 _CURVE_TRAJECTORIES = 2
 _CURVE_POINTS = 60
-_SCORED_GENES = 5_000  # above, all edges of every round would fill the memory of a laptop
+_SCORED_PAIRS = 25_000_000  # above, the edges of every round would fill the memory of a laptop
 
 
 def write_results(
@@ -153,22 +156,26 @@ def _compared(
     prior = material.prior.network if material.prior else None
     truth = material.reference
     judge = make_judge(truth.network, prior, material.scope) if truth else None
-    limit = None if judge else problem.config.max_edges  # scores need every edge
-    networks = {name: _network(model, limit) for name, model in models.items()}
     path = _path(problem, arms[FIT], chosen[FIT], judge)
-    scores = []
-    if judge is not None:
-        scores = network_scores(
+    edges: dict[str, int] = {}
+    scores: dict[str, list[NetworkScore]] = {}
+    for name, model in models.items():
+        if judge is None:
+            edges[name] = read_out(model.field, model.masks, model.genes, limit=0).edges
+            continue
+        scores[name], edges[name] = model_scores(
             judge,
-            networks,
-            sparsity=path[chosen[FIT]].sparsity,
-            seed=problem.config.seed,
-            rankings={name: table.ranking(problem.genes) for name, table in tables.items()},
+            model,
+            FIT if name == FIT else f"{FIT}, {name}",
+            sparsity=path[chosen[FIT]].sparsity if name == FIT else None,
+            ranking=tables[name].ranking(problem.genes) if name in tables else None,
         )
+        if name == FIT:
+            scores[PRIOR_ALONE] = prior_scores(judge, seed=problem.config.seed)
     return {
         "path": path,
-        "arms": _summaries(problem, arms, chosen, networks),
-        "networks": scores,
+        "arms": _summaries(problem, arms, chosen, edges),
+        "networks": [row for rows in scores.values() for row in rows],
     }
 
 
@@ -183,17 +190,16 @@ def fitted_model(problem: Problem, arm: ArmResult, number: int) -> FittedModel:
     return FittedModel(problem.genes, field, masks, problem.method)
 
 
-def _network(model: FittedModel, limit: int | None) -> EffectiveNetwork:
-    return read_out(model.field, model.masks, model.genes, limit=limit)
-
-
 def _path(problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None) -> list[PathPoint]:
     """Return one point per round; networks are scored where there is a reference."""
-    if len(problem.genes) > _SCORED_GENES:
+    sources = None if judge is None else judge.sources
+    genes = len(problem.genes)
+    if genes * (genes if sources is None else len(sources)) > _SCORED_PAIRS:
         judge = None
     points = []
     for at, entry in enumerate(arm.rounds):
-        network = _network(fitted_model(problem, arm, entry.round), None if judge else 1)
+        model, limit = fitted_model(problem, arm, entry.round), None if judge else 0
+        network = read_out(model.field, model.masks, model.genes, limit=limit, sources=sources)
         points.append(
             PathPoint(
                 round=entry.round,
@@ -201,7 +207,7 @@ def _path(problem: Problem, arm: ArmResult, chosen: int, judge: Judge | None) ->
                 sparsity=entry.sparsity,
                 weights=entry.weights,
                 edges=network.edges,
-                mean_out_degree=network.edges / len(problem.genes),
+                mean_out_degree=network.edges / genes,
                 probability=entry.probability,
                 train_loss=entry.train_loss,
                 held_out_loss=entry.loss,
@@ -236,7 +242,7 @@ def _summaries(
     problem: Problem,
     arms: dict[str, ArmResult],
     chosen: dict[str, int],
-    networks: dict[str, EffectiveNetwork],
+    edges: dict[str, int],
 ) -> list[ArmSummary]:
     """Return what each arm ended with, and how sure its distance from the fit is."""
     kept = {name: arm.rounds[chosen[name]] for name, arm in arms.items()}
@@ -247,7 +253,7 @@ def _summaries(
             epochs=arms[name].epochs,
             selected_round=entry.round,
             sparsity=entry.sparsity,
-            edges=networks[name].edges,
+            edges=edges[name],
             held_out_loss=entry.loss,
             held_out_se=standard_error(entry.losses, problem.groups),
             difference_se=standard_error(apart[name], problem.groups) if name in apart else None,

@@ -27,17 +27,18 @@ from niwaki.evaluation import (
 )
 from niwaki.experiment._arm_state import Round
 from niwaki.experiment._config import FitConfig
+from niwaki.experiment._network import read_out
 from niwaki.experiment._predict import FittedModel
 from niwaki.knowledge import shuffle
 from niwaki.pruning import (
-    EffectiveNetwork,
     RoundLoss,
     nearest_as_good,
     nearest_sparsity,
     sparsest_within_one_se,
 )
 
-FIT, SHUFFLED, NO_PRIOR = "fit", "shuffled prior", "no prior"
+FIT, PRIOR_ALONE = "fit", "prior alone"
+SHUFFLED, NO_PRIOR = "shuffled prior", "no prior"
 
 
 @dataclass(frozen=True)
@@ -137,49 +138,53 @@ def shuffled_ppi(ppi: Network, seed: int) -> Network:
     return shuffled_prior(ppi.where(once), seed, "ppi")
 
 
-def network_scores(
+def model_scores(
     judge: Judge,
-    networks: Mapping[str, EffectiveNetwork],
+    model: FittedModel,
+    label: str,
     *,
-    sparsity: float,
-    seed: int,
-    rankings: Mapping[str, Network],
-) -> list[NetworkScore]:
-    """Return the rows of the network table: the fit, the prior alone, and the controls.
+    sparsity: float | None = None,
+    ranking: Network | None = None,
+) -> tuple[list[NetworkScore], int]:
+    """Return the rows of one fitted model, and how many edges it has.
 
-    Two rows cut every fitted network to the prior's number of edges, strongest first, because a
+    Only the edges that the judge looks at are read out, since all of a large model would fill the
+    memory. A second row cuts the network to the prior's number of edges, strongest first, because a
     pruned network of hidden units still has many more edges than any prior.
 
     Parameters
     ----------
     judge
         The reference.
-    networks
-        The network of each arm.
+    model
+        The fit, or one of its controls.
+    label
+        Name of the first row.
     sparsity
-        Share of pruned weights of the fit (dimensionless).
-    seed
-        The run's seed, which names the shuffled prior that the control was trained with.
-    rankings
-        Edges of an arm by probability, where it gives one; such an arm has no row of its
-        strongest edges, because its network is as sparse as it means to be.
+        Share of pruned weights (dimensionless), passed on.
+    ranking
+        Edges by probability, where the model gives one; it has no second row then, because its
+        network is as sparse as it means to be.
     """
-    prior = judge.prior
-    ranking = rankings.get(FIT)
-    rows = [judge.score(networks[FIT].network, FIT, sparsity=sparsity, ranking=ranking)]
-    if prior is not None:
-        if ranking is None:
-            rows.append(judge.score(strongest(networks[FIT].network, len(prior)), "fit, strongest"))
-        rows.append(judge.score(prior, "prior alone"))
-        rows.append(judge.score(shuffled_prior(prior, seed), "shuffled prior alone"))
-    for name in (SHUFFLED, NO_PRIOR):
-        if name in networks:
-            ranking = rankings.get(name)
-            rows.append(judge.score(networks[name].network, f"fit, {name}", ranking=ranking))
-            if prior is not None and ranking is None:
-                cut = strongest(networks[name].network, len(prior))
-                rows.append(judge.score(cut, f"fit, {name}, strongest"))
-    return rows
+    parts = model.field, model.masks, model.genes
+    found = read_out(*parts, limit=None, sources=judge.sources)
+    rows = [judge.score(found.network, label, sparsity=sparsity, ranking=ranking)]
+    if judge.prior is not None and ranking is None:
+        count, whole = len(judge.prior), found.network
+        if judge.sources is not None:
+            whole = read_out(*parts, limit=count).network
+        rows.append(judge.score(strongest(whole, count), f"{label}, strongest"))
+    return rows, found.edges
+
+
+def prior_scores(judge: Judge, *, seed: int) -> list[NetworkScore]:
+    """Return the rows of the prior alone and of the shuffled one that a control was shown."""
+    if judge.prior is None:
+        return []
+    return [
+        judge.score(judge.prior, PRIOR_ALONE),
+        judge.score(shuffled_prior(judge.prior, seed), "shuffled prior alone"),
+    ]
 
 
 def forecast_scores(

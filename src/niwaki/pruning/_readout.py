@@ -36,6 +36,7 @@ def effective_network(
     genes: Sequence[str],
     *,
     limit: int | None = None,
+    sources: EdgeIndex | None = None,
     rows: int = 256,
 ) -> EffectiveNetwork:
     """Return the product of both layers as a network, summed over the chains.
@@ -52,6 +53,8 @@ def effective_network(
         Their names.
     limit
         Keep this many of the strongest edges; None for all.
+    sources
+        List only edges of these regulators; None for all. All edges are counted.
     rows
         How many targets at a time.
 
@@ -63,6 +66,8 @@ def effective_network(
     if any(chain.output.shape[0] != count for chain in chains):
         raise InputError(f"{count} gene names were given for layers over another number of genes.")
     layers = _layers(chains)
+    inside = np.full(count, sources is None)
+    inside[[] if sources is None else sources] = True
     total, targets_of, strength_of = 0, np.zeros(count, dtype=np.int64), np.zeros(count)
     found = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
     for low in range(0, count, rows):
@@ -71,6 +76,8 @@ def effective_network(
         total += len(source)
         targets_of += np.bincount(source, minlength=count)
         strength_of += np.abs(strength).sum(0)
+        listed = inside[source]
+        source, target = source[listed], target[listed]
         new = (source, target + low, np.asarray(strength)[target, source])
         found = _strongest(found, new, limit)
     source, target, weight = found

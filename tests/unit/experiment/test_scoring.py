@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from niwaki.core import Network
-from niwaki.experiment import make_config
+from niwaki.evaluation import strongest
+from niwaki.experiment import load_model, make_config
 from niwaki.experiment._arm_state import Round
-from niwaki.experiment._scoring import select_round, shuffled_ppi
+from niwaki.experiment._network import read_out
+from niwaki.experiment._scoring import make_judge, model_scores, select_round, shuffled_ppi
 from niwaki.knowledge import symmetric_ppi
 
 
@@ -23,3 +28,21 @@ def test_shuffled_interactions_listed_in_both_directions_do_not_double():
     both = Network(genes, np.r_[source, target], np.r_[target, source], np.ones(2 * len(source)))
     before, after = (symmetric_ppi(ppi)[0].nnz for ppi in (both, shuffled_ppi(both, 0)))
     assert 0.9 * before <= after <= before  # a pair drawn in both directions merges
+
+
+@pytest.mark.parametrize("scope", ["assayed", "all"])
+def test_a_model_scores_as_its_whole_network_though_only_a_part_is_read_out(
+    finished, material, scope
+):
+    model = load_model(finished)
+    whole = read_out(model.field, model.masks, model.genes, limit=None)
+    judge = make_judge(material.reference.network, material.prior.network, scope)
+    few = np.unique(judge.reference.source)[:2]
+    judge = replace(judge, sources=few if scope == "assayed" else None)
+    rows, edges = model_scores(judge, model, "fit", sparsity=0.5)
+    cut = strongest(whole.network, len(judge.prior))
+    assert edges == whole.edges
+    assert rows == [
+        judge.score(whole.network, "fit", sparsity=0.5),
+        judge.score(cut, "fit, strongest"),
+    ]

@@ -63,6 +63,18 @@ def test_limit_keeps_the_strongest_edges_but_counts_all():
     assert len(effective_network(chains, GENES, limit=0).network) == 0
 
 
+@pytest.mark.parametrize("sources", [[], [1], [0, 3]])
+def test_edges_of_some_regulators_are_those_of_the_whole_network(sources):
+    chains = make_chains()
+    full = effective_network(chains, GENES)
+    some = effective_network(chains, GENES, sources=np.array(sources, dtype=np.int64), rows=2)
+    wanted = full.network.where(np.isin(full.network.source, sources))
+    np.testing.assert_array_equal(some.network.keys(), wanted.keys())
+    np.testing.assert_array_equal(some.network.weight, wanted.weight)
+    assert some.edges == full.edges
+    np.testing.assert_array_equal(some.targets_of, full.targets_of)
+
+
 def test_gene_names_of_another_number_are_refused():
     with pytest.raises(InputError, match="3 gene names"):
         effective_network(make_chains(), GENES[:3])
