@@ -31,6 +31,7 @@ _TITLES = {
     "hema-b": "Haematopoiesis, B cells, 529 genes: scored against the prior itself",
     "yeast500": "Yeast cell cycle, 500 genes: scored against the prior itself",
 }
+_STOPPED = "Runs that ended without a network"
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:112rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.5rem 0 2rem}
@@ -68,9 +69,10 @@ def write_table(
     """
     sections = _sections(rows)
     path = folder / "table.md"
-    notes = _notes(command, missing, stopped)
-    write_atomic(path, _markdown(sections, notes))
-    write_atomic(folder / "table.html", _html(sections, notes))
+    notes = _notes(command, missing)
+    ends = [problem.partition(";")[0] for problem in stopped]  # without the advice
+    write_atomic(path, _markdown(sections, notes, ends))
+    write_atomic(folder / "table.html", _html(sections, notes, ends))
     return path
 
 
@@ -125,7 +127,7 @@ def _mean(values: Sequence[float | int | None], name: str) -> str:
     return text if len(known) == 1 else f"{text} ± {shape.format(spread)}"
 
 
-def _notes(command: str, missing: int, stopped: Sequence[str]) -> list[str]:
+def _notes(command: str, missing: int) -> list[str]:
     notes = [
         f"Made by `{command}`.",
         "Every method sees the same pairs of observations, has the same most epochs, and is tried "
@@ -135,13 +137,10 @@ def _notes(command: str, missing: int, stopped: Sequence[str]) -> list[str]:
     ]
     if missing:
         notes.append(f"{missing} runs are not done; the same command continues with them.")
-    if stopped:
-        notes.append(f"{len(stopped)} runs ended without a network; the others stand for them:")
-        notes += stopped
     return notes
 
 
-def _markdown(sections: Sequence[Section], notes: Sequence[str]) -> str:
+def _markdown(sections: Sequence[Section], notes: Sequence[str], stopped: Sequence[str]) -> str:
     lines = ["# Benchmark table", ""]
     for note in notes:
         lines += [*_wrapped(note), ""]
@@ -150,6 +149,12 @@ def _markdown(sections: Sequence[Section], notes: Sequence[str]) -> str:
         lines.append("| " + " | ".join(cells[0]) + " |")
         lines.append("|---" * len(cells[0]) + "|")
         lines += ["| " + " | ".join(row) + " |" for row in cells[1:]]
+        lines.append("")
+    if stopped:
+        lines += [f"## {_STOPPED}", ""]
+        for problem in stopped:
+            first, *rest = _wrapped(problem)
+            lines += [f"- {first}", *(f"  {line}" for line in rest)]
         lines.append("")
     return "\n".join(lines)
 
@@ -165,7 +170,7 @@ def _wrapped(text: str, width: int = 110) -> list[str]:
     return [*lines, line]
 
 
-def _html(sections: Sequence[Section], notes: Sequence[str]) -> str:
+def _html(sections: Sequence[Section], notes: Sequence[str], stopped: Sequence[str]) -> str:
     body = ["<h1>Benchmark table</h1>"]
     for note in notes:
         parts = html.escape(note).split("`")
@@ -178,6 +183,9 @@ def _html(sections: Sequence[Section], notes: Sequence[str]) -> str:
         for row in cells[1:]:
             body.append("<tr>" + "".join(f"<td>{html.escape(v)}</td>" for v in row) + "</tr>")
         body.append("</tbody></table></div>")
+    if stopped:
+        items = "".join(f"<li>{html.escape(problem)}</li>" for problem in stopped)
+        body.append(f"<h2>{_STOPPED}</h2><ul>{items}</ul>")
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         f"<title>Benchmark table</title><style>{_STYLE}</style></head><body>\n"

@@ -232,7 +232,8 @@ def _trained(rows: list[BenchmarkRow]) -> int:
 
 
 def _name(job: Job) -> str:
-    return f"{job.section}, {job.method}, noise {job.noise:g}, seed {job.seed}"
+    wrong = "" if job.moved is None else f", {job.moved:.0%} of the prior wrong"
+    return f"{job.section}, {job.method}, noise {job.noise:g}{wrong}, seed {job.seed}"
 
 
 def _setting(job: Job) -> str:

@@ -128,7 +128,7 @@ def test_a_run_that_its_settings_stop_is_kept_as_such_and_not_tried_again(
     def stops(job):
         ran.append(job)
         if job.setting == 2:
-            raise kind("the loss is <not> finite.")
+            raise kind("the loss is <not> finite; try less.")
         return pretend(job)
 
     jobs = plan(methods=["l1"], noise=[0.025], seeds=[0])
@@ -138,13 +138,13 @@ def test_a_run_that_its_settings_stop_is_kept_as_such_and_not_tried_again(
     assert len(ran) == len(jobs)
     (named,) = stopped_runs(jobs, tmp_path)
     assert named.startswith("main, l1, noise 0.025, seed 0, strength ")
-    assert named.endswith(": the loss is <not> finite.")
+    assert named.endswith(": the loss is <not> finite; try less.")
     rows = collect_table(jobs, tmp_path)
     assert {r.row.method for r in rows} == {"prior alone", "l1"}
     path = write_table(rows, tmp_path, command="niwaki benchmark x", stopped=[named])
-    assert named in " ".join(path.read_text().split())
+    assert f"- {named.removesuffix('; try less.')}" in " ".join(path.read_text().split())
     page = (tmp_path / "table.html").read_text()
-    assert "the loss is &lt;not&gt; finite." in page
+    assert "the loss is &lt;not&gt; finite</li>" in page
     assert "not done" not in page
 
 
