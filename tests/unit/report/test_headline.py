@@ -111,6 +111,7 @@ def test_without_any_prior_the_score_stands_and_says_there_was_none():
     ("losses", "verdict"),
     [
         ((1.0, 1.5, 1.4), "The prior helps the forecast:"),
+        ((1.0, 1.5, 1.1), "The prior does not clearly help the forecast"),
         ((1.0, 1.5, 1.2), "The prior does not clearly help the forecast"),
         ((1.0, 1.5, 0.9), "The prior does not help the forecast:"),
         ((math.nan, 1.5, 0.9), "The prior does not help the forecast:"),
