@@ -2,6 +2,7 @@
 
 import html
 import math
+import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -153,21 +154,21 @@ def _markdown(sections: Sequence[Section], notes: Sequence[str], stopped: Sequen
     if stopped:
         lines += [f"## {_STOPPED}", ""]
         for problem in stopped:
-            first, *rest = _wrapped(problem)
-            lines += [f"- {first}", *(f"  {line}" for line in rest)]
+            lines += _wrapped(problem, first="- ", rest="  ")
         lines.append("")
     return "\n".join(lines)
 
 
-def _wrapped(text: str, width: int = 110) -> list[str]:
-    lines, line = [], ""
-    for word in text.split(" "):
-        if line and len(line) + len(word) + 1 > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return [*lines, line]
+def _wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
+    """Return the lines of a paragraph, or of an item of a list."""
+    return textwrap.wrap(
+        text,
+        width=110,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _html(sections: Sequence[Section], notes: Sequence[str], stopped: Sequence[str]) -> str:

@@ -69,8 +69,8 @@ def run_table(
 
     Every run writes its rows to a file of its own in ``folder/jobs``, whole or not at all; what is
     there is not run again, and neither is a run that its own settings stopped: `stopped_runs` names
-    those. A killed worker (out of memory, say) costs the runs in progress, which
-    are started again; after several such deaths the rest is left for the next call.
+    those. A killed worker (out of memory, say) costs the runs in progress, which are started again;
+    after several such deaths the rest is left for the next call.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def run_job(job: Job, place: Path) -> tuple[str, str | None]:
         return what, str(error)
     content: dict[str, object] = {"setting": _setting(job)}
     content |= {"rows": [row.model_dump() for row in rows], "stopped": stopped}
-    write_atomic(place / f"{job.key}.json", json.dumps(content, indent=1))
+    write_atomic(_file(job, place), json.dumps(content, indent=1))
     return what, None
 
 
@@ -240,8 +240,12 @@ def _setting(job: Job) -> str:
     return ", ".join(f"{key} {value:g}" for key, value in job.changes.items())
 
 
+def _file(job: Job, place: Path) -> Path:
+    return place / f"{job.key}.json"
+
+
 def _is_done(job: Job, place: Path) -> bool:
-    return (place / f"{job.key}.json").is_file()
+    return _file(job, place).is_file()
 
 
 def _read(job: Job, place: Path) -> list[BenchmarkRow]:
@@ -252,8 +256,7 @@ def _read(job: Job, place: Path) -> list[BenchmarkRow]:
 
 def _content(job: Job, place: Path) -> dict[str, Any]:
     """Return what a job has written; nothing if it is not finished."""
-    path = place / f"{job.key}.json"
-    if not path.is_file():
+    if not _is_done(job, place):
         return {}
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(_file(job, place).read_text(encoding="utf-8"))
     return content
