@@ -50,6 +50,8 @@ PLAIN = {  # what has no docstring of its own
     "SAMPLERS": "Samplers of random layered graphs by the name of their null.",
     "SPARSITIES": "Nominal sparsities of the short moth study.",
     "TRIADS": "Names of the 13 connected classes of three nodes.",
+    "FIT": "Method of the rows of a fit; those of its controls name their prior.",
+    "PRIOR_ALONE": "Method of the rows of the network that a fit was given.",
     "RECORD_VERSION": "Version of the format of `record.json`.",
     "StateArray": "States, `[gene, pair]`.",
     "TIME_NAMES": "Column names that are tried for time.",

@@ -35,6 +35,8 @@ from niwaki.core._readings import AttributionSummary as AttributionSummary
 from niwaki.core._readings import MotifRow as MotifRow
 from niwaki.core._readings import MotifSummary as MotifSummary
 from niwaki.core._readings import Record as Record
+from niwaki.core._records import FIT as FIT
+from niwaki.core._records import PRIOR_ALONE as PRIOR_ALONE
 from niwaki.core._records import RECORD_VERSION as RECORD_VERSION
 from niwaki.core._records import AlignmentReport as AlignmentReport
 from niwaki.core._records import ArmSummary as ArmSummary

@@ -13,6 +13,7 @@ from niwaki.core._errors import RunFolderError
 from niwaki.core._readings import AttributionSummary, Measured, MotifSummary, Record
 
 RECORD_VERSION = 1
+FIT, PRIOR_ALONE = "fit", "prior alone"  # methods of rows; those of controls name their prior
 
 
 class NetworkScore(Record):

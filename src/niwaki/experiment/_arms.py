@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from niwaki.core import EdgeIndex, Network
+from niwaki.core import FIT, EdgeIndex, Network
 from niwaki.experiment._arm import ArmResult, Progress, train_arm
 from niwaki.experiment._arm_state import Problem
 from niwaki.experiment._edge_state import choose_candidates
@@ -11,7 +11,7 @@ from niwaki.experiment._folder import RunFolder
 from niwaki.experiment._gene_arm import run_gene_arm
 from niwaki.experiment._material import Material
 from niwaki.experiment._prepare import has_controls
-from niwaki.experiment._scoring import FIT, NO_PRIOR, SHUFFLED, shuffled_ppi, shuffled_prior
+from niwaki.experiment._scoring import NO_PRIOR, SHUFFLED, shuffled_ppi, shuffled_prior
 
 
 def run_arms(

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from niwaki.core import Network, NetworkScore
+from niwaki.core import FIT, PRIOR_ALONE, Network, NetworkScore
 from niwaki.data import read_gene_names
 from niwaki.evaluation import strongest
+from niwaki.experiment._config import FitConfig
 from niwaki.experiment._folder import open_run
 from niwaki.experiment._gene_arm import load_edges
 from niwaki.experiment._material import read_aligned
 from niwaki.experiment._predict import load_model
-from niwaki.experiment._scoring import FIT, PRIOR_ALONE, make_judge, model_scores
+from niwaki.experiment._scoring import make_judge, model_scores
 from niwaki.knowledge import align, read_network
 
 
@@ -47,7 +48,7 @@ def evaluate(
     model = load_model(path) if path.is_dir() else None
     if model is not None:
         universe = model.genes
-        inputs = open_run(path)[2]
+        _, config, inputs = open_run(path)
         if prior is None and inputs is not None:
             prior, swap = inputs.prior, inputs.transpose_prior
     else:
@@ -58,7 +59,7 @@ def evaluate(
     believed = None if prior is None else read_aligned(str(prior), universe, swap=swap).network
     judge = make_judge(truth, believed, scope or own_scope(path))
     if model is not None:
-        rows, _ = model_scores(judge, model, path.name, ranking=_ranking(path, universe))
+        rows, _ = model_scores(judge, model, path.name, ranking=_ranking(path, config, universe))
     else:
         rows = [judge.score(found, path.name)]
         if believed is not None and len(found) > len(believed):
@@ -68,10 +69,10 @@ def evaluate(
     return rows
 
 
-def _ranking(run: Path, genes: tuple[str, ...]) -> Network | None:
+def _ranking(run: Path, config: FitConfig, genes: tuple[str, ...]) -> Network | None:
     """Return all edges that a search weighed, by probability; None for another field."""
     edges = run / "checkpoint" / FIT
-    searched = open_run(run)[1].field == "gene" and edges.exists()
+    searched = config.field == "gene" and edges.exists()
     return load_edges(edges).ranking(genes) if searched else None
 
 

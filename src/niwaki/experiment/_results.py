@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from niwaki.core import (
+    FIT,
+    PRIOR_ALONE,
     ArmSummary,
     DivergedError,
     GeneCurve,
@@ -38,9 +40,8 @@ from niwaki.experiment._network import network_table, read_out, regulator_rows
 from niwaki.experiment._predict import FittedModel, predict, save_model
 from niwaki.experiment._prepare import summarise
 from niwaki.experiment._scoring import (
-    FIT,
-    PRIOR_ALONE,
     Judge,
+    arm_label,
     forecast_scores,
     make_judge,
     model_scores,
@@ -166,7 +167,7 @@ def _compared(
         scores[name], edges[name] = model_scores(
             judge,
             model,
-            FIT if name == FIT else f"{FIT}, {name}",
+            arm_label(name),
             sparsity=path[chosen[FIT]].sparsity if name == FIT else None,
             ranking=tables[name].ranking(problem.genes) if name in tables else None,
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from niwaki.core import Network
+from niwaki.core import FIT, Network
 from niwaki.experiment._arm import ArmResult, Progress
 from niwaki.experiment._arm_state import Problem
 from niwaki.experiment._arms import candidates_of, networks_of, run_arm
@@ -14,7 +14,7 @@ from niwaki.experiment._network import read_out
 from niwaki.experiment._predict import FittedModel
 from niwaki.experiment._prepare import check_choice, make_problem, split_data
 from niwaki.experiment._results import fitted_model
-from niwaki.experiment._scoring import FIT, select_round
+from niwaki.experiment._scoring import select_round
 from niwaki.experiment._threads import use_threads
 
 

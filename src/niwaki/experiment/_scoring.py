@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from niwaki.core import (
+    FIT,
+    PRIOR_ALONE,
     ConfigError,
     EdgeIndex,
     ForecastScore,
@@ -37,7 +39,6 @@ from niwaki.pruning import (
     sparsest_within_one_se,
 )
 
-FIT, PRIOR_ALONE = "fit", "prior alone"
 SHUFFLED, NO_PRIOR = "shuffled prior", "no prior"
 
 
@@ -187,11 +188,16 @@ def prior_scores(judge: Judge, *, seed: int) -> list[NetworkScore]:
     ]
 
 
+def arm_label(name: str) -> str:
+    """Return what the rows of an arm are called."""
+    return FIT if name == FIT else f"{FIT}, {name}"
+
+
 def forecast_scores(
     models: Mapping[str, FittedModel], parts: Split, test: Trajectories | None
 ) -> list[ForecastScore]:
     """Return errors of the fit, its controls and the baselines, on held-out and test data."""
-    fits = {FIT if name == FIT else f"fit, {name}": model for name, model in models.items()}
+    fits = {arm_label(name): model for name, model in models.items()}
     baselines: dict[str, Predictor] = {
         "persistence": persistence(),
         "training mean at t": mean_at_t(parts.train),

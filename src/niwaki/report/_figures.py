@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from niwaki.core import NetworkScore, PathPoint, RunRecord
+from niwaki.core import PRIOR_ALONE, NetworkScore, PathPoint, RunRecord
 from niwaki.report._edges import Epoch
 from niwaki.report._format import count, is_number, number, share, short
-from niwaki.report._headline import PRIOR_ALONE, network_score, scores_shown, selected_point
+from niwaki.report._headline import network_score, scores_shown, selected_point
 from niwaki.report._svg import (
     Panel,
     Point,

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 
 from niwaki.core import (
+    FIT,
+    PRIOR_ALONE,
     ArmSummary,
     EdgeEvidence,
     ForecastScore,
@@ -13,8 +15,6 @@ from niwaki.core import (
 )
 from niwaki.report._format import count, is_number, number, plural, share, short
 
-FIT = "fit"
-PRIOR_ALONE = "prior alone"
 STRONGEST = "fit, strongest"
 RULES = {
     "posterior": "the edges more probable than not, or the nearest round that is not clearly worse "

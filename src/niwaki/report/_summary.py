@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from niwaki.core import RunRecord
+from niwaki.core import FIT, PRIOR_ALONE, RunRecord
 from niwaki.report._format import count, is_number, number, share
 from niwaki.report._headline import (
-    FIT,
-    PRIOR_ALONE,
     best_baseline,
     held_out_fit,
     network_score,

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from niwaki.core import AlignmentReport, NetworkScore, PathPoint, RunRecord
+from niwaki.core import FIT, PRIOR_ALONE, AlignmentReport, NetworkScore, PathPoint, RunRecord
 from niwaki.report._format import ABSENT, count, number, share, short
-from niwaki.report._headline import FIT, PRIOR_ALONE, network_score
+from niwaki.report._headline import network_score
 
 REGULATORS = 20
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from niwaki.core import ConfigError, Network, Record, Trajectories, derived_seed
+from niwaki.core import PRIOR_ALONE, ConfigError, Network, Record, Trajectories, derived_seed
 from niwaki.data import add_noise, generate_network, integrate, sample_starts
 from niwaki.evaluation import score_forecast, score_network
 from niwaki.experiment import Progress, make_config, make_material, run_rounds
@@ -22,7 +22,7 @@ _OR_SHARE, _ACTIVATION_SHARE = (0.3, 0.7), (0.5, 0.9)
 _NOISE, _MOVED = (0.025, 0.05, 0.1), (0.05, 0.1, 0.2)
 _TRAIN, _TEST, _TIMES = 60, 10, (0.0, 1.0, 2.0, 4.0, 6.0, 9.0)
 _QUICK_COUNT, _QUICK_MEMBERS = 3, 10
-_PRIOR, _GENE = "prior alone", "gene"
+_GENE = "gene"
 
 
 class GeneratedRow(BenchmarkRow):
@@ -154,7 +154,7 @@ def _run(number: int, seed: int, quick: bool) -> tuple[list[GeneratedRow], Claim
         "quick": quick,
         **vars(case.setting),
     }
-    score = score_network(case.prior, case.truth, method=_PRIOR, prior=case.prior)
+    score = score_network(case.prior, case.truth, method=PRIOR_ALONE, prior=case.prior)
     alone = network_row(score, forecast=None, kind=GeneratedRow, **common)
     values = {**METHODS[_GENE], "seed": seed, "controls": False}
     config = make_config(values | ({"members": _QUICK_MEMBERS} if quick else {}))
@@ -210,7 +210,7 @@ def _draw(rng: np.random.Generator) -> _Case:
 def _summarise(rows: list[GeneratedRow]) -> NetworksSummary:
     prior, fit = (
         np.array([row.f1 or 0.0 for row in rows if row.method == method])
-        for method in (_PRIOR, _GENE)
+        for method in (PRIOR_ALONE, _GENE)
     )
     return NetworksSummary(
         networks=len(fit),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from niwaki.core import PRIOR_ALONE
 from niwaki.data import data_folder
 from niwaki.evaluation import assayed_regulators, score_forecast, score_network
 from niwaki.experiment import Material, make_config, make_inputs, read_material, run_rounds
@@ -92,7 +93,7 @@ def run_real(
         entry, model = run.result.rounds[run.chosen], run.model(run.chosen)
         shared = {"dataset": dataset, "noise": 0.0, "seed": seed, "quick": quick}
         rows = []
-        for network, label in ((prior, "prior alone"), (run.network(run.chosen), method)):
+        for network, label in ((prior, PRIOR_ALONE), (run.network(run.chosen), method)):
             score = score_network(network, reference, method=label, prior=prior, sources=sources)
             forecast, further = None, {}
             if label == method and material.test is not None:

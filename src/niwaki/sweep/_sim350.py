@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from niwaki.core import ConfigError, Network, derived_seed
+from niwaki.core import PRIOR_ALONE, ConfigError, Network, derived_seed
 from niwaki.data import Sim350, add_noise, data_folder, read_sim350
 from niwaki.evaluation import Predictor, score_forecast, score_network, strongest
 from niwaki.experiment import (
@@ -127,7 +127,7 @@ class Case:
         """Return the rows that need no training."""
         network = self.prior.network
         return [
-            self._row(network, "prior alone"),
+            self._row(network, PRIOR_ALONE),
             self._row(shuffled_prior(network, self.seed), "shuffled prior alone"),
         ]
 
